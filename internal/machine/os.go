@@ -12,7 +12,7 @@ type OS struct {
 	Distribution string              `json:"distribution,omitempty"` // ID and VERSION_ID of os-release: "debian 12"; observed only
 	Packages     map[string]string   `json:"packages,omitempty"`     // Debian package → version; desired: "" is any
 	Users        map[string]User     `json:"users,omitempty"`        // by name
-	Files        map[string]File     `json:"files,omitempty"`        // by absolute path
+	Files        map[string]File     `json:"files,omitempty"`        // by absolute path; those in /etc/apt are written before packages are installed
 	Units        map[string]Unit     `json:"units,omitempty"`        // systemd units by full name
 	Firewall     *Firewall           `json:"firewall,omitempty"`     // nil: not managed
 	Databases    map[string]Database `json:"databases,omitempty"`    // PostgreSQL databases by name
@@ -92,3 +92,11 @@ type Release struct {
 	Failed  string `json:"failed,omitempty"`  // observed only: commit marked bad
 	Healthy bool   `json:"healthy,omitempty"` // observed only
 }
+
+// UnitMarker begins a line of each systemd unit file that appstack wrote into
+// [UnitDir]. A unit that has it and is not desired any more has left the stack:
+// stop, disable and remove it with its file.
+const UnitMarker = "X-Appstack="
+
+// UnitDir is where appstack writes systemd units.
+const UnitDir = "/etc/systemd/system"
