@@ -19,9 +19,13 @@ type OS struct {
 	Release      *Release            `json:"release,omitempty"`      // the app's code; nil: no app
 	Timezone     string              `json:"timezone,omitempty"`     // zoneinfo name
 	Locale       string              `json:"locale,omitempty"`       // LANG
+	// Guarded is observed only: a run that was cut off has changed how this machine is
+	// reached, and the machine will undo that unless a new connection confirms it.
+	Guarded bool `json:"guarded,omitempty"`
 }
 
-// User is a login account.
+// User is a login account. What is empty in a desired one is not asked for; groups
+// and keys that are there beyond the desired ones stay, but for Exclusive.
 type User struct {
 	Shell     string   `json:"shell,omitempty"`
 	Home      string   `json:"home,omitempty"`
@@ -30,7 +34,8 @@ type User struct {
 	Exclusive bool     `json:"exclusive,omitempty"` // desired only: remove keys that are not in Keys
 }
 
-// File is a regular file, or with Dir a directory.
+// File is a regular file, or with Dir a directory. An observed one that is something
+// else has the type bit for it in Mode.
 type File struct {
 	Dir   bool        `json:"dir,omitempty"`
 	Mode  fs.FileMode `json:"mode"`
@@ -47,9 +52,17 @@ type File struct {
 	Check string `json:"-"`
 	// Absent is desired only: the file must not exist.
 	Absent bool `json:"absent,omitempty"`
+	// Ours is observed only: appstack created the file, by the machine's own record
+	// (/var/lib/appstack/files) or by UnitMarker. It is removed when it is no longer
+	// desired.
+	Ours bool `json:"ours,omitempty"`
 }
 
-// Unit is a systemd unit.
+// Unit is a systemd unit. In a desired one, false for Enabled or Active means not
+// asked for: the zero Unit is restarted by its triggers and else left alone.
+//
+// A unit file in /etc/systemd/system that is ours and no longer desired takes its
+// unit with it: stopped, disabled, removed.
 type Unit struct {
 	Enabled bool `json:"enabled"`
 	Active  bool `json:"active"`
@@ -59,6 +72,9 @@ type Unit struct {
 	Reload   bool     `json:"-"`
 	// Absent is desired only: stop, disable and remove it.
 	Absent bool `json:"absent,omitempty"`
+	// Stale is observed only: a trigger changed, and the run was cut off before the
+	// unit was restarted.
+	Stale bool `json:"stale,omitempty"`
 }
 
 // Firewall is the guest's UFW: incoming traffic is denied but for the rules.
@@ -74,6 +90,9 @@ type Rule struct {
 	From     string `json:"from,omitempty"` // CIDR; empty: anywhere
 	// Ours marks the rules that appstack added, by their comment: only those are ever removed.
 	Ours bool `json:"ours,omitempty"`
+	// Text is observed only: a rule of another form than the above ("deny in tcp 25"),
+	// which is never ours; the other fields are empty then.
+	Text string `json:"text,omitempty"`
 }
 
 // Database is a PostgreSQL database with its owning role.
@@ -86,16 +105,33 @@ type Database struct {
 	PasswordValid bool `json:"password_valid,omitempty"`
 }
 
-// Release is the app's code on the machine.
+// Release is the app's code on the machine: a directory /srv/app/releases/SHA, and
+// /srv/app/current a symlink to the one that serves.
+//
+// It is deployed by running "/usr/local/bin/deploy_app.sh SHA" as root, with Input on
+// its standard input. The script restarts the app's units, and leaves an empty file
+// /srv/app/releases/SHA.failed when the release did not become healthy (and removes
+// it when it did).
 type Release struct {
-	SHA     string `json:"sha"`               // commit that is to serve, or serves (target of current)
-	Failed  string `json:"failed,omitempty"`  // observed only: commit marked bad
-	Healthy bool   `json:"healthy,omitempty"` // observed only
+	SHA    string `json:"sha"`              // commit that is to serve, or serves
+	Failed string `json:"failed,omitempty"` // observed only: the desired commit, if it is marked bad
+	// Stale is observed only: a trigger changed, and the run was cut off before the
+	// commit was deployed again.
+	Stale bool `json:"stale,omitempty"`
+
+	// The following are desired only.
+
+	// Triggers are files whose change deploys the commit that serves once more.
+	Triggers []string `json:"-"`
+	// Units are restarted by the deployment: no start or restart of theirs is added to it.
+	Units []string `json:"-"`
+	// Input is what the deploy script reads: whatever must not be on its command line.
+	Input secret.Value `json:"-"`
 }
 
 // UnitMarker begins a line of each systemd unit file that appstack wrote into
 // [UnitDir]. A unit that has it and is not desired any more has left the stack:
-// stop, disable and remove it with its file.
+// it is stopped, disabled and removed with its file.
 const UnitMarker = "X-Appstack="
 
 // UnitDir is where appstack writes systemd units.
