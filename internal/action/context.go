@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+
+	"github.com/org/appstack-action/internal/event"
 )
 
 // Run is the workflow run that the program works in.
@@ -40,14 +42,14 @@ func (r Run) URL() string {
 }
 
 // ReadEvent reads the event that started the run.
-func ReadEvent(getenv func(string) string) (Event, error) {
+func ReadEvent(getenv func(string) string) (event.Event, error) {
 	name := getenv("GITHUB_EVENT_NAME")
 	var payload []byte
 	if path := getenv("GITHUB_EVENT_PATH"); path != "" {
 		var err error
 		if payload, err = os.ReadFile(path); err != nil {
-			return Event{}, fmt.Errorf("cannot read the event: %w", err)
+			return event.Event{}, fmt.Errorf("cannot read the event: %w", err)
 		}
 	}
-	return ParseEvent(name, payload, getenv)
+	return event.Parse(name, payload, getenv)
 }

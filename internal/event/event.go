@@ -1,4 +1,6 @@
-package action
+// Package event reads what happened on GitHub, from the payloads that the runner
+// writes to GITHUB_EVENT_PATH, and reduces it to what appstack decides by.
+package event
 
 import (
 	"cmp"
@@ -48,10 +50,10 @@ func (e Event) Dependabot() bool {
 		e.PullRequest != nil && e.PullRequest.Author == "dependabot[bot]"
 }
 
-// ParseEvent reads the payload of an event of this name, as the runner writes it
+// Parse reads the payload of an event of this name, as the runner writes it
 // to GITHUB_EVENT_PATH. getenv gives what a payload lacks: the branch and commit of
 // a schedule or of an event that is unknown here.
-func ParseEvent(name string, text []byte, getenv func(string) string) (Event, error) {
+func Parse(name string, text []byte, getenv func(string) string) (Event, error) {
 	e := Event{Name: name, Repository: getenv("GITHUB_REPOSITORY"), Actor: getenv("GITHUB_ACTOR")}
 	e.setRef(getenv("GITHUB_REF"))
 	e.SHA = getenv("GITHUB_SHA")

@@ -1,4 +1,4 @@
-package action
+package event
 
 import (
 	"errors"
@@ -29,7 +29,7 @@ func recorded(t testing.TB, name string) []byte {
 	return b
 }
 
-func TestParseEvent(t *testing.T) {
+func TestParse(t *testing.T) {
 	const pushed = "6113728f27ae82c7b1a177c8d03f9e96e0adf246"
 	pull := func(action string, change func(*Event)) Event {
 		e := Event{
@@ -80,7 +80,7 @@ func TestParseEvent(t *testing.T) {
 	env := map[string]string{"GITHUB_REF": "refs/heads/main", "GITHUB_SHA": "from-env"}
 	for _, tt := range tests {
 		t.Run(tt.event+"/"+filepath.Base(tt.file), func(t *testing.T) {
-			got, err := ParseEvent(tt.event, recorded(t, tt.file), func(k string) string { return env[k] })
+			got, err := Parse(tt.event, recorded(t, tt.file), func(k string) string { return env[k] })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +111,7 @@ func TestEveryRecordedEvent(t *testing.T) {
 		}
 		name := filepath.Base(file)
 		event, _, _ := strings.Cut(name, ".")
-		e, err := ParseEvent(event, b, func(string) string { return "" })
+		e, err := Parse(event, b, func(string) string { return "" })
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -138,13 +138,13 @@ func TestForkAndDependabot(t *testing.T) {
 	}
 }
 
-func FuzzParseEvent(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add("push", []byte(`{"ref":"refs/heads/x","after":"1"}`))
 	f.Add("pull_request", []byte(`{"pull_request":{"base":{"ref":"m"},"head":{"sha":"1","repo":null}}}`))
 	f.Add("workflow_dispatch", []byte(`{"inputs":{"a":null,"b":true,"c":{"d":1}}}`))
 	f.Add("delete", []byte(`{"ref":"x","ref_type":"tag"}`))
 	f.Fuzz(func(t *testing.T, name string, b []byte) {
-		e, err := ParseEvent(name, b, func(string) string { return "" })
+		e, err := Parse(name, b, func(string) string { return "" })
 		if err == nil && name == "pull_request" && len(b) > 0 && e.PullRequest == nil {
 			t.Error("a pull_request event without a pull request was accepted")
 		}
