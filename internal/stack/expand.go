@@ -1,0 +1,189 @@
+package stack
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/org/appstack-action/internal/diag"
+)
+
+// A Lookup returns the value of a name between `${` and `}`, such as
+// "secret.proxmox_url" or "sha".
+type Lookup func(name string) (value string, ok bool)
+
+// Expand returns a copy of e in which every `${…}` is replaced by what
+// lookup knows, and `$${` by `${`. A name that lookup does not know is an
+// error at its place; known names help to say what was meant.
+func (e *Env) Expand(lookup Lookup, known ...string) (*Env, diag.List) {
+	x := expander{file: e.file, lookup: lookup, known: known, final: true}
+	out := *e
+	out.node = x.expand(e.node)
+	out.decode()
+	if !x.list.HasErrors() {
+		out.validate(&x.list)
+	}
+	x.list.Sort()
+	return &out, x.list
+}
+
+// Expand returns a copy of s in which every `${…}` outside the environments
+// is replaced, as [Env.Expand] does. The environments stay as they are.
+func (s *Stack) Expand(lookup Lookup, known ...string) (*Stack, diag.List) {
+	x := expander{file: s.file, lookup: lookup, known: known, final: true}
+	out := *s
+	out.root = x.expand(s.root)
+	out.decode()
+	if !x.list.HasErrors() {
+		out.validateTop(&x.list)
+	}
+	x.list.Sort()
+	return &out, x.list
+}
+
+// expandOwn replaces what an environment knows by itself.
+func (e *Env) expandOwn(list *diag.List) {
+	own := map[string]string{"project": e.Project, "env": e.Name}
+	x := expander{file: e.file, lookup: func(name string) (string, bool) {
+		value, ok := own[name]
+		return value, ok
+	}}
+	for _, key := range []string{"branch", "ip"} {
+		n := e.node.get(key)
+		if n == nil || n.kind != scalar {
+			own[key] = ""
+			continue
+		}
+		value := x.expand(n).value
+		if strings.Contains(value, "${") {
+			own[key] = "${" + key + "}" // known after the secrets only
+			continue
+		}
+		own[key], _, _ = strings.Cut(value, "/")
+		if key == "branch" {
+			own[key] = value
+		}
+	}
+	e.node = x.expand(e.node)
+	list.AddAll(x.list)
+}
+
+// expander replaces `${…}` in a tree.
+type expander struct {
+	file   *file
+	lookup Lookup
+	known  []string
+	// final: unknown names are errors and escapes are undone.
+	final bool
+	list  diag.List
+}
+
+// expand returns n with its text replaced, n itself if there is none.
+func (x *expander) expand(n *node) *node {
+	if n == nil {
+		return nil
+	}
+	if n.kind == scalar {
+		return x.scalar(n)
+	}
+	var out *node
+	change := func() *node {
+		if out == nil {
+			c := *n
+			c.pairs = append([]pair(nil), n.pairs...)
+			c.items = append([]*node(nil), n.items...)
+			out = &c
+		}
+		return out
+	}
+	for i, p := range n.pairs {
+		if value := x.expand(p.value); value != p.value {
+			change().pairs[i].value = value
+		}
+	}
+	for i, item := range n.items {
+		if value := x.expand(item); value != item {
+			change().items[i] = value
+		}
+	}
+	if out == nil {
+		return n
+	}
+	return out
+}
+
+func (x *expander) scalar(n *node) *node {
+	if !strings.Contains(n.value, "${") {
+		return n
+	}
+	var b strings.Builder
+	for _, part := range splitText(n.value) {
+		b.WriteString(x.part(n, part))
+	}
+	if b.String() == n.value {
+		return n
+	}
+	out := *n
+	out.value = b.String()
+	return &out
+}
+
+func (x *expander) part(n *node, p textPart) string {
+	switch {
+	case p.name == "" && x.final:
+		return p.unescaped()
+	case p.name == "":
+		return p.raw
+	}
+	if value, ok := x.lookup(p.name); ok {
+		return value
+	}
+	if x.final {
+		d := x.file.diagnostic(n, diag.Error, fmt.Sprintf("unknown name `${%s}`", p.name), "", "")
+		if meant := nearest(p.name, x.known); meant != "" {
+			d.Hint = fmt.Sprintf("did you mean `${%s}`?", meant)
+		}
+		x.list.Add(d)
+	}
+	return p.raw
+}
+
+// textPart is a piece of text: a reference if it has a name.
+type textPart struct {
+	raw  string
+	name string
+}
+
+// unescaped returns the text that a piece without a name stands for.
+func (p textPart) unescaped() string { return strings.ReplaceAll(p.raw, "$${", "${") }
+
+// splitText takes s apart into references and what is between them. Joining
+// the raw texts gives s again. `$${` is no reference, nor is a `${` that is
+// never closed.
+func splitText(s string) []textPart {
+	var parts []textPart
+	start := 0
+	for i := 0; i+1 < len(s); i++ {
+		if s[i] != '$' {
+			continue
+		}
+		if strings.HasPrefix(s[i:], "$${") {
+			i += 2
+			continue
+		}
+		end := strings.IndexByte(s[i:], '}')
+		if s[i+1] != '{' || end < 0 {
+			continue
+		}
+		if i > start {
+			parts = append(parts, textPart{raw: s[start:i]})
+		}
+		raw := s[i : i+end+1]
+		parts = append(parts, textPart{raw: raw, name: strings.TrimSpace(raw[2 : len(raw)-1])})
+		start = i + end + 1
+		i = start - 1
+	}
+	if start < len(s) {
+		parts = append(parts, textPart{raw: s[start:]})
+	}
+	return parts
+}

@@ -1,0 +1,307 @@
+package stack
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
+
+	"github.com/org/appstack-action/internal/diag"
+)
+
+// Bounds of what is read. A stack of 200 projects with 3 environments each
+// has about 150 kB and 20,000 values.
+const (
+	maxBytes  = 2 << 20
+	maxDepth  = 100
+	maxValues = 200_000
+)
+
+// parse reads the file into a tree, or says why it can't.
+func parse(f *file, src []byte) (*node, diag.List) {
+	if d := checkBytes(f, src); d != nil {
+		return nil, diag.List{*d}
+	}
+	var doc yaml.Node
+	limits := loaderlimits.New(loaderlimits.DepthValue(maxDepth), loaderlimits.AliasNone())
+	loader, err := yaml.NewLoader(strings.NewReader(mask(f.src)), yaml.WithPlugin(limits))
+	if err == nil {
+		err = loader.Load(&doc)
+	}
+	if err != nil || len(doc.Content) == 0 {
+		return nil, diag.List{syntaxError(f, err)}
+	}
+	var second yaml.Node
+	if loader.Load(&second) == nil {
+		return nil, diag.List{secondDocument(f, &second)}
+	}
+	c := converter{file: f, done: map[*yaml.Node]*node{}, size: map[*node]int{}, anchors: map[string]*yaml.Node{}}
+	root := c.convert(doc.Content[0])
+	return root, c.list
+}
+
+// The characters of Unicode's private use area that stand for the braces of
+// `${…}` while YAML is parsed.
+const maskOpen, maskClose = "\uf8f0", "\uf8f1"
+
+var (
+	reference = regexp.MustCompile(`\$\{[ \w.-]*\}`)
+	unmask    = strings.NewReplacer(maskOpen, "{", maskClose, "}")
+)
+
+// mask hides the braces of each `${…}` from YAML, character for character,
+// so that `{key: ${secret.x}}` can be written: by YAML's own rules, plain
+// text within {} and [] can't contain braces.
+func mask(src string) string {
+	return reference.ReplaceAllStringFunc(src, func(ref string) string {
+		return "$" + maskOpen + ref[2:len(ref)-1] + maskClose
+	})
+}
+
+// checkBytes refuses what is no reasonable text before YAML sees it.
+func checkBytes(f *file, src []byte) *diag.Diagnostic {
+	refuse := func(offset int, summary, hint string) *diag.Diagnostic {
+		d := diag.Diagnostic{Pos: diag.Pos{File: f.name}, Summary: summary, Hint: hint}
+		if offset >= 0 {
+			line := 1 + bytes.Count(src[:offset], []byte("\n"))
+			start := bytes.LastIndexByte(src[:offset], '\n') + 1
+			d.Pos.Line, d.Pos.Col = line, 1+utf8.RuneCount(src[start:offset])
+			d.Source = strings.ToValidUTF8(f.line(line), "\ufffd")
+		}
+		return &d
+	}
+	switch {
+	case len(src) > maxBytes:
+		return refuse(-1, fmt.Sprintf("the file has %.1f MB, more than the %d MB that a stack may have", float64(len(src))/(1<<20), maxBytes>>20),
+			"is this really a stack file?")
+	case bytes.HasPrefix(src, []byte("\xff\xfe")), bytes.HasPrefix(src, []byte("\xfe\xff")):
+		return refuse(-1, "the file is UTF-16", "save it as UTF-8")
+	case bytes.IndexByte(src, 0) >= 0:
+		return refuse(bytes.IndexByte(src, 0), "the file contains a NUL byte", "is this a text file?")
+	}
+	if i := strings.IndexAny(f.src, maskOpen+maskClose); i >= 0 {
+		return refuse(i, "the file contains a private-use character", "remove it")
+	}
+	if i := invalidUTF8(src); i >= 0 {
+		return refuse(i, fmt.Sprintf("byte 0x%02x is not UTF-8", src[i]), "save the file as UTF-8")
+	}
+	return nil
+}
+
+func invalidUTF8(src []byte) int {
+	if utf8.Valid(src) {
+		return -1
+	}
+	for i := 0; i < len(src); {
+		r, size := utf8.DecodeRune(src[i:])
+		if r == utf8.RuneError && size <= 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+// syntaxError words what the YAML library says for people.
+func syntaxError(f *file, err error) diag.Diagnostic {
+	var load *yaml.LoadError
+	if !errors.As(err, &load) || load.Mark.Line == 0 {
+		return emptyOrUnreadable(f, load)
+	}
+	line, col := min(load.Mark.Line, len(f.starts)), load.Mark.Column
+	// An unfinished quote is noticed at the end of the file; where it starts
+	// is what helps.
+	if load.ContextMark.Line > 0 && strings.Contains(load.Message, "unexpected end") {
+		line, col = load.ContextMark.Line, load.ContextMark.Column
+	}
+	d := diag.Diagnostic{
+		Pos:     diag.Pos{File: f.name, Line: line, Col: col},
+		Summary: "not valid YAML: " + load.Message,
+		Source:  f.line(line),
+	}
+	if load.ContextMsg != "" {
+		d.Detail = load.ContextMsg
+		if load.ContextMark.Line != line {
+			d.Detail += fmt.Sprintf(" that starts at line %d", load.ContextMark.Line)
+		}
+	}
+	explainSyntax(&d, load.Message)
+	return d
+}
+
+func emptyOrUnreadable(f *file, load *yaml.LoadError) diag.Diagnostic {
+	d := diag.Diagnostic{Pos: diag.Pos{File: f.name}, Summary: "the file is empty", Hint: "`appstack init` writes a first stack"}
+	if load != nil && !strings.Contains(load.Message, "no documents") {
+		d.Summary, d.Hint = "not valid YAML: "+load.Message, ""
+	}
+	return d
+}
+
+// explainSyntax adds what the usual mistakes need.
+func explainSyntax(d *diag.Diagnostic, message string) {
+	indent := d.Source[:len(d.Source)-len(strings.TrimLeft(d.Source, " \t"))]
+	switch {
+	case strings.Contains(indent, "\t"):
+		d.Summary = "a tab in the indentation"
+		d.Detail = ""
+		d.Pos.Col = 1 + strings.IndexByte(indent, '\t')
+		d.Pos.EndCol = len(indent) + 1
+		d.Hint = "YAML wants spaces here"
+	case strings.Contains(message, "max depth"):
+		d.Summary = fmt.Sprintf("nested more than %d levels deep", maxDepth)
+		d.Detail = ""
+	case strings.Contains(message, "mapping values are not allowed"):
+		d.Hint = "quote text that contains \": \", and check that the indentation equals that of the keys above"
+	case strings.Contains(message, "unknown anchor"):
+		d.Hint = "text that starts with * needs quotes"
+	case strings.Contains(message, "cannot start any token"):
+		d.Hint = "text that starts with @, ` or % needs quotes"
+	case strings.Contains(message, "did not find expected key"):
+		d.Hint = "check the indentation of this line and of those above, and for quotes that are not closed"
+	}
+}
+
+func secondDocument(f *file, doc *yaml.Node) diag.Diagnostic {
+	return diag.Diagnostic{
+		Pos:     diag.Pos{File: f.name, Line: doc.Line, Col: doc.Column, EndCol: doc.Column + 3},
+		Summary: "a second YAML document starts here",
+		Source:  f.line(doc.Line),
+		Hint:    "a stack is one document; remove the `---`",
+	}
+}
+
+// converter turns the library's nodes into ours: aliases and merge keys
+// resolved by sharing, so that an alias bomb stays as small as it is written.
+type converter struct {
+	file    *file
+	list    diag.List
+	done    map[*yaml.Node]*node
+	size    map[*node]int
+	anchors map[string]*yaml.Node
+}
+
+// fail reports the first failure only; the others would follow from it.
+func (c *converter) fail(at *yaml.Node, summary, hint string) *node {
+	c.list.Add(diag.Diagnostic{
+		Pos:     c.file.at(at.Line, at.Column, at.Value),
+		Summary: summary,
+		Hint:    hint,
+		Source:  c.file.line(at.Line),
+	})
+	return &node{tag: tagNull, line: at.Line, col: at.Column}
+}
+
+func (c *converter) convert(y *yaml.Node) *node {
+	if y.Kind == yaml.AliasNode {
+		return c.alias(y)
+	}
+	if y.Anchor != "" {
+		c.declare(y)
+	}
+	n := &node{line: y.Line, col: y.Column}
+	c.done[y] = nil
+	size := 1
+	switch y.Kind {
+	case yaml.MappingNode:
+		n.kind = mapping
+		size += c.mapping(n, y)
+	case yaml.SequenceNode:
+		n.kind = sequence
+		n.items = make([]*node, 0, len(y.Content))
+		for _, item := range y.Content {
+			child := c.convert(item)
+			n.items = append(n.items, child)
+			size += c.weigh(child)
+		}
+	default:
+		n.tag, n.value = y.Tag, unmask.Replace(y.Value)
+	}
+	c.done[y] = n
+	if size > 1 {
+		c.size[n] = size
+	}
+	if size > maxValues && len(c.list) == 0 {
+		return c.fail(y, fmt.Sprintf("more than %d values, aliases expanded", maxValues), "")
+	}
+	return n
+}
+
+// weigh returns how many values n has when its aliases are expanded.
+func (c *converter) weigh(n *node) int { return max(1, c.size[n]) }
+
+// declare refuses to define an anchor twice: which one an alias means would
+// depend on the order of lines.
+func (c *converter) declare(y *yaml.Node) {
+	first, ok := c.anchors[y.Anchor]
+	if !ok {
+		c.anchors[y.Anchor] = y
+		return
+	}
+	c.fail(y, fmt.Sprintf("anchor `%s` is defined twice", y.Anchor), "give one of them another name")
+	c.list[len(c.list)-1].Detail = fmt.Sprintf("first defined at %s:%d:%d", c.file.name, first.Line, first.Column)
+}
+
+func (c *converter) alias(y *yaml.Node) *node {
+	n, known := c.done[y.Alias]
+	if known && n == nil {
+		return c.fail(y, fmt.Sprintf("anchor `%s` contains itself", y.Value), "")
+	}
+	if !known {
+		return c.convert(y.Alias)
+	}
+	return n
+}
+
+// mapping converts the pairs of y into n and returns their size. Keys that a
+// merge key (<<) brings count only where n has none of its own.
+func (c *converter) mapping(n *node, y *yaml.Node) int {
+	size := 0
+	var merged []*node
+	n.pairs = make([]pair, 0, len(y.Content)/2)
+	for i := 0; i+1 < len(y.Content); i += 2 {
+		key, value := y.Content[i], c.convert(y.Content[i+1])
+		switch {
+		case key.Tag == "!!merge":
+			merged = append(merged, c.mergeSources(key, value)...)
+		case key.Kind != yaml.ScalarNode:
+			c.fail(key, "a key must be plain text", "")
+		default:
+			n.pairs = append(n.pairs, pair{c.convert(key), value})
+			size += 1 + c.weigh(value)
+		}
+	}
+	own := map[string]bool{}
+	for _, p := range n.pairs {
+		own[p.key.value] = true
+	}
+	for _, m := range merged {
+		for _, p := range m.pairs {
+			if !own[p.key.value] {
+				own[p.key.value] = true
+				n.pairs = append(n.pairs, p)
+				size += 1 + c.weigh(p.value)
+			}
+		}
+	}
+	return size
+}
+
+// mergeSources returns the mappings that a merge key names.
+func (c *converter) mergeSources(key *yaml.Node, value *node) []*node {
+	sources := []*node{value}
+	if value.kind == sequence {
+		sources = value.items
+	}
+	for _, s := range sources {
+		if s.kind != mapping {
+			c.fail(key, "a merge key (<<) needs a mapping or a list of mappings", "")
+			return nil
+		}
+	}
+	return sources
+}

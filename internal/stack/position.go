@@ -1,0 +1,53 @@
+package stack
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/org/appstack-action/internal/diag"
+)
+
+// Pos returns the place in the file of the value at path, such as
+// "guest.memory", "app.services.web.port" or "app.cron[0].name". What the
+// file does not say is at the nearest place that it does: the mapping
+// around it, at last the environment's own key.
+func (e *Env) Pos(path string) diag.Pos {
+	if n := placed(e.node, path); n != nil {
+		return e.file.pos(n)
+	}
+	return e.file.pos(e.key)
+}
+
+// Pos returns the place in the file of the value at path, such as
+// "proxmox.url" or "secrets[1].file".
+func (s *Stack) Pos(path string) diag.Pos { return s.file.pos(placed(s.root, path)) }
+
+// placed returns the last node on path below root that stands in the file.
+func placed(root *node, path string) *node {
+	var last *node
+	n := root
+	for _, part := range splitPath(path) {
+		p := n.find(part)
+		switch i, err := strconv.Atoi(part); {
+		case p != nil:
+			n = p.value
+			if p.key.line > 0 {
+				last = p.key
+			}
+		case n != nil && n.kind == sequence && err == nil && i >= 0 && i < len(n.items):
+			n = n.items[i]
+		default:
+			return last
+		}
+		if n.line > 0 {
+			last = n
+		}
+	}
+	return last
+}
+
+// splitPath takes a path apart: "app.cron[0].name" has the four parts app,
+// cron, 0 and name.
+func splitPath(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+}
