@@ -1,0 +1,115 @@
+package guest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/org/appstack-action/internal/plan"
+)
+
+// StepError says that a step failed. Nothing was done after it.
+type StepError struct {
+	Step plan.Step
+	Code int         // exit code; 124: it took longer than the bound for a step
+	Tail string      // the last lines that its command printed, at most 20
+	Done []plan.Step // what was done before, in order
+	// TimedOut says that the step was ended for it took too long.
+	TimedOut bool
+}
+
+func (e *StepError) Error() string {
+	verb := fmt.Sprintf("failed with exit code %d", e.Code)
+	if e.TimedOut {
+		verb = "took too long and was ended"
+	}
+	line := e.Tail[strings.LastIndexByte(e.Tail, '\n')+1:]
+	if line != "" {
+		verb += ": " + line
+	}
+	return fmt.Sprintf("%s %s %s", e.Step.Verb, e.Step.Resource, verb)
+}
+
+// Hint tells what to do about it.
+func (e *StepError) Hint() string {
+	switch {
+	case e.Code == codeOOM:
+		return "the kernel killed it for want of memory: give the guest more memory or swap"
+	case strings.Contains(e.Tail, "Could not get lock"), strings.Contains(e.Tail, "is another process using it"):
+		return "another program holds dpkg's lock on the machine, perhaps its daily update; run again when it is done"
+	case strings.Contains(e.Tail, "No space left on device"):
+		return "the machine's disk is full: grow it (guest.disk) or clean up"
+	case strings.Contains(e.Tail, "Temporary failure resolving"):
+		return "the machine cannot resolve names: look at its resolv.conf and its way out"
+	}
+	return "what was done before stays; run again when the cause is removed"
+}
+
+// codeOOM is the exit code of a process that was ended by SIGKILL, which nobody but
+// the kernel's out-of-memory killer sends to a step.
+const codeOOM = 137
+
+// LockoutError says that the machine could not be reached any more after a change of
+// how it is reached. The change was undone.
+type LockoutError struct {
+	Steps []plan.Step // what was changed and undone
+	Err   error       // why the new connection failed
+	// Undone says that the undoing was seen; if not, the machine does it by itself
+	// when the guard's time is over.
+	Undone bool
+}
+
+func (e *LockoutError) Error() string {
+	names := make([]string, len(e.Steps))
+	for i, s := range e.Steps {
+		names[i] = fmt.Sprintf("%s %s", s.Verb, s.Resource)
+	}
+	state := "it is undone"
+	if !e.Undone {
+		state = "the machine undoes it by itself within its time"
+	}
+	return fmt.Sprintf("the change would lock us out (%s): %v; %s", strings.Join(names, ", "), e.Err, state)
+}
+
+func (e *LockoutError) Unwrap() error { return e.Err }
+
+// Hint tells what to do about it.
+func (e *LockoutError) Hint() string {
+	return "the stack must let the user of ssh.key in: its key among authorized_keys, its port open to where we come from, and root not closed before"
+}
+
+// SudoError says that the user may not become root without a password.
+type SudoError struct {
+	User string
+	Text string // what sudo says
+}
+
+func (e *SudoError) Error() string {
+	return fmt.Sprintf("%s cannot become root: %s", e.User, e.Text)
+}
+
+// Hint tells what to do about it.
+func (e *SudoError) Hint() string {
+	return fmt.Sprintf("give %s passwordless sudo (a line \"%s ALL=(ALL) NOPASSWD:ALL\" in a file in /etc/sudoers.d), or set ssh.user: root", e.User, e.User)
+}
+
+// sudoError recognises that sudo refused, or is not there.
+func sudoError(user, text string) *SudoError {
+	if user == "root" {
+		return nil
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "sudo: ") || strings.Contains(line, "sudo: not found") || strings.Contains(line, "sudo: command not found") {
+			return &SudoError{user, line}
+		}
+	}
+	return nil
+}
+
+// BusyError says that another run works on the machine.
+type BusyError struct{}
+
+func (e *BusyError) Error() string { return "another run is working on the machine" }
+
+// Hint tells what to do about it.
+func (e *BusyError) Hint() string { return "wait for it, then run again" }

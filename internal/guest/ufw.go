@@ -1,0 +1,51 @@
+package guest
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/org/appstack-action/internal/machine"
+)
+
+// ruleComment marks our rules in UFW.
+const ruleComment = "appstack"
+
+// rule reads a tuple of UFW's user.rules, which is how UFW itself reads its rules
+// back (ufw(8), common.py): "action protocol dport dst sport src direction". What is
+// not a plain "let incoming traffic to this port in" is kept as text.
+func rule(tuple, comment string) machine.Rule {
+	f := strings.Fields(tuple)
+	plain := len(f) == 7 && f[0] == "allow" && (f[1] == "tcp" || f[1] == "udp") && f[2] != "any" &&
+		isAny(f[3]) && f[4] == "any" && f[6] == "in"
+	if !plain {
+		return machine.Rule{Text: tuple}
+	}
+	r := machine.Rule{Port: f[2], Protocol: f[1], Ours: decoded(comment) == ruleComment}
+	if !isAny(f[5]) {
+		r.From = canonical(f[5])
+	}
+	return r
+}
+
+func isAny(address string) bool { return address == "0.0.0.0/0" || address == "::/0" }
+
+// canonical returns an address as its CIDR.
+func canonical(address string) string {
+	if a, err := netip.ParseAddr(address); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()).String()
+	}
+	if p, err := netip.ParsePrefix(address); err == nil {
+		return p.Masked().String()
+	}
+	return address
+}
+
+// appendRule adds a rule, but for the IPv6 half of one from anywhere, which UFW
+// keeps twice.
+func appendRule(rules []machine.Rule, r machine.Rule) []machine.Rule {
+	if slices.Contains(rules, r) {
+		return rules
+	}
+	return append(rules, r)
+}
