@@ -1,0 +1,186 @@
+package labtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/org/appstack-action/internal/lab/lxc"
+)
+
+// Guest is a booted container whose sshd answers.
+type Guest struct {
+	VMID     int
+	Name     string       // its hostname
+	Addr     netip.Addr   // its static address
+	Prefix   netip.Prefix // the same with the subnet's length
+	Gateway  netip.Addr
+	Key      ssh.Signer // logs root in
+	KeyPEM   []byte     // the same in OpenSSH's private-key format
+	HostKeys []string   // SHA256:… fingerprints, as the creation's log gave them
+}
+
+// Setup changes what a guest is created with.
+type Setup func(*lxc.Spec)
+
+// With sets a key of the guest's Proxmox configuration.
+func With(key, value string) Setup {
+	return func(s *lxc.Spec) { s.Config[key] = value }
+}
+
+// Guest creates and starts a container (Debian 12, unprivileged, nesting, 2 cores,
+// 1 GiB, 4 GiB disk unless set up otherwise), waits for its sshd and destroys it when
+// the test ends.
+func (l *Lab) Guest(t testing.TB, setup ...Setup) *Guest {
+	t.Helper()
+	vmid, prefix := l.Allocate(t)
+	g := &Guest{VMID: vmid, Name: fmt.Sprintf("ct%d", vmid), Addr: prefix.Addr(), Prefix: prefix, Gateway: l.net.Gateway()}
+	g.newKey(t)
+	spec := l.spec(g)
+	for _, s := range setup {
+		s(&spec)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	t.Cleanup(func() { l.destroy(t, vmid) })
+	if err := l.backend.Create(ctx, vmid, spec, g.readLog); err != nil {
+		t.Fatalf("labtest: cannot create a guest: %v", err)
+	}
+	if err := l.backend.Start(ctx, vmid, spec.Config, g.readLog); err != nil {
+		t.Fatalf("labtest: cannot start a guest: %v", err)
+	}
+	g.waitSSH(t)
+	return g
+}
+
+func (l *Lab) spec(g *Guest) lxc.Spec {
+	return lxc.Spec{
+		Template: l.template, Size: 4 << 30, Unprivileged: true,
+		SSHKeys: string(ssh.MarshalAuthorizedKey(g.Key.PublicKey())),
+		Config: map[string]string{
+			"hostname": g.Name, "cores": "2", "memory": "1024", "swap": "512", "features": "nesting=1",
+			"net0": fmt.Sprintf("name=eth0,bridge=vmbr0,hwaddr=BC:24:11:%02X:%02X:%02X,ip=%s,gw=%s,type=veth",
+				g.VMID>>16&255, g.VMID>>8&255, g.VMID&255, g.Prefix, g.Gateway),
+		},
+	}
+}
+
+// destroy takes the guest away, whatever state the test left it in.
+func (l *Lab) destroy(t testing.TB, vmid int) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := l.backend.Stop(ctx, vmid); err != nil {
+		t.Errorf("labtest: %v", err)
+	}
+	if err := l.backend.Destroy(ctx, vmid); err != nil {
+		t.Errorf("labtest: cannot destroy guest %d: %v", vmid, err)
+	}
+}
+
+func (g *Guest) newKey(t testing.TB) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.Key, err = ssh.NewSignerFromKey(private); err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "labtest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.KeyPEM = pem.EncodeToMemory(block)
+}
+
+// readLog picks the host keys' fingerprints out of the creation's log.
+func (g *Guest) readLog(line string) {
+	if rest, ok := strings.CutPrefix(line, "done: SHA256:"); ok {
+		fingerprint, _, _ := strings.Cut(rest, " ")
+		g.HostKeys = append(g.HostKeys, "SHA256:"+fingerprint)
+	}
+}
+
+// Dial connects to the guest as root, trusting the pinned host keys only.
+func (g *Guest) Dial(ctx context.Context) (*ssh.Client, error) {
+	var d net.Dialer
+	addr := netip.AddrPortFrom(g.Addr, 22).String()
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c, chans, reqs, err := ssh.NewClientConn(conn, addr, &ssh.ClientConfig{
+		User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(g.Key)},
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			if !slices.Contains(g.HostKeys, ssh.FingerprintSHA256(key)) {
+				return fmt.Errorf("unknown host key %s", ssh.FingerprintSHA256(key))
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return ssh.NewClient(c, chans, reqs), nil
+}
+
+// waitSSH returns when root can log in.
+func (g *Guest) waitSSH(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		client, err := g.Dial(ctx)
+		if err == nil {
+			client.Close()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("labtest: guest %d has no sshd: %v", g.VMID, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// Run runs a shell command as root and returns its output; failure fails the test.
+func (g *Guest) Run(t testing.TB, command string) string {
+	t.Helper()
+	out, err := g.Try(context.Background(), command)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return out
+}
+
+// Try runs a shell command as root and returns its standard output and error together.
+func (g *Guest) Try(ctx context.Context, command string) (string, error) {
+	client, err := g.Dial(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	stop := context.AfterFunc(ctx, func() { client.Close() })
+	defer stop()
+	session, err := client.NewSession()
+	if err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	session.Stdout, session.Stderr = &out, &out
+	err = session.Run(command)
+	return out.String(), err
+}

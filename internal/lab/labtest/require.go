@@ -1,0 +1,51 @@
+package labtest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// needs are the programs that a lab calls and the Debian packages that have them.
+var needs = []struct{ program, pkg string }{
+	{"lxc-start", "lxc"},
+	{"debootstrap", "debootstrap"},
+	{"iptables", "iptables"},
+	{"ip", "iproute2"},
+	{"zstd", "zstd"},
+	{"mkfs.ext4", "e2fsprogs"},
+	{"openssl", "openssl"},
+	{"losetup", "mount"},
+}
+
+// Missing says what this machine lacks for a lab and how to get it; nil: nothing.
+func Missing() error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("the lab needs root (it makes containers, mounts and a bridge): run it with sudo")
+	}
+	var programs, packages []string
+	for _, n := range needs {
+		if _, err := exec.LookPath(n.program); err != nil {
+			programs = append(programs, n.program)
+			packages = append(packages, n.pkg)
+		}
+	}
+	if len(programs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the lab needs %s: apt-get install -y --no-install-recommends %s",
+		strings.Join(programs, ", "), strings.Join(packages, " "))
+}
+
+// RequireOrSkip skips the test, aloud, on a machine that cannot run a lab.
+func RequireOrSkip(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("the lab boots real containers: not with -short")
+	}
+	if err := Missing(); err != nil {
+		t.Skip(err)
+	}
+}

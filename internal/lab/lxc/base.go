@@ -1,0 +1,73 @@
+package lxc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// base is the image that a template's archive was unpacked into, made when first
+// asked for, and the size of what the archive holds. An archive that changed under
+// its name is another template.
+func (s *store) base(ctx context.Context, archive string) (string, int64, error) {
+	info, err := os.Stat(archive)
+	if err != nil {
+		return "", 0, err
+	}
+	s.baseMu.Lock()
+	defer s.baseMu.Unlock()
+	name := fmt.Sprintf("%s-%d-%d", filepath.Base(archive), info.Size(), info.ModTime().UnixNano())
+	image := filepath.Join(s.dir, "base", name)
+	if size, err := os.ReadFile(image + ".size"); err == nil {
+		n, err := strconv.ParseInt(string(size), 10, 64)
+		return image, n, err
+	}
+	n, err := s.unpack(ctx, archive, image)
+	if err != nil {
+		return "", 0, fmt.Errorf("cannot unpack %s: %w", archive, err)
+	}
+	return image, n, os.WriteFile(image+".size", []byte(strconv.FormatInt(n, 10)), 0o644)
+}
+
+func (s *store) unpack(ctx context.Context, archive, image string) (int64, error) {
+	root := image + ".root"
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(root)
+	if _, err := command(ctx, "tar", "--extract", "--auto-compress", "--numeric-owner", "--xattrs",
+		"--acls", "--file="+archive, "--directory="+root); err != nil {
+		return 0, err
+	}
+	out, err := command(ctx, "du", "-s", "--bytes", root)
+	if err != nil {
+		return 0, err
+	}
+	size, err := strconv.ParseInt(strings.Fields(out)[0], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	return size, mkfs(ctx, image, root, size*3/2+(64<<20))
+}
+
+// mkfs makes an ext4 image of what root holds. The checksum seed lets each copy
+// have a UUID of its own without rewriting its metadata.
+func mkfs(ctx context.Context, image, root string, size int64) error {
+	f, err := os.Create(image)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Truncate(size), f.Close()); err != nil {
+		return err
+	}
+	args := []string{"-q", "-F", "-m", "0", "-O", "metadata_csum_seed", "-E", "lazy_itable_init=1,lazy_journal_init=1"}
+	if root != "" {
+		args = append(args, "-d", root)
+	}
+	_, err = command(ctx, "mkfs.ext4", append(args, image)...)
+	return err
+}

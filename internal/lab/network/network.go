@@ -1,0 +1,193 @@
+// Package network gives a lab its own Ethernet: a bridge, NAT for package
+// registries, a name server and a caching HTTP proxy on the bridge's address,
+// and a guard that keeps every other packet on this machine.
+//
+// The guard has two layers. Routing rules answer "unreachable" to whatever a
+// guest sends to a private, link-local or carrier-grade address, other labs'
+// subnets and the uplink's own network included; a packet filter then lets out
+// nothing but HTTPS. Plain HTTP is redirected to the proxy, names are resolved by
+// the forwarder, so that guests need no setting to use either.
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Config names a lab's network.
+type Config struct {
+	Bridge    string       // name of the bridge, at most 15 bytes
+	Subnet    netip.Prefix // IPv4; the bridge has its first address
+	ProxyPort int          // port of the HTTP proxy on the bridge's address
+	Resolver  []netip.Addr // the name servers that the machine itself uses
+	GuardHost bool         // refuse private destinations to the machine's own processes, too
+}
+
+// Gateway is the bridge's address: the guests' gateway, name server and proxy.
+func (c Config) Gateway() netip.Addr { return c.Subnet.Masked().Addr().Next() }
+
+// private is what no packet of a guest may reach: RFC 1918, RFC 6598, RFC 3927,
+// RFC 2544 and multicast.
+var private = []string{
+	"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+	"100.64.0.0/10", "169.254.0.0/16", "198.18.0.0/15", "224.0.0.0/4",
+}
+
+// Up makes the network; what exists already is kept, so that it also repairs.
+func Up(ctx context.Context, c Config) error {
+	if !c.Subnet.Addr().Is4() || c.Subnet.Bits() > 29 {
+		return fmt.Errorf("subnet %s is not an IPv4 network with room for guests", c.Subnet)
+	}
+	mtu, err := uplinkMTU()
+	if err != nil {
+		return err
+	}
+	if err := c.bridgeUp(ctx, mtu); err != nil {
+		return err
+	}
+	if err := c.guardUp(ctx); err != nil {
+		return errors.Join(err, Down(ctx, c))
+	}
+	return nil
+}
+
+// Down removes whatever of the network exists; nothing is no error.
+func Down(ctx context.Context, c Config) error {
+	errs := []error{c.filterDown(ctx), c.rulesDown(ctx)}
+	if exists(c.Bridge) {
+		errs = append(errs, run(ctx, "ip", "link", "del", c.Bridge))
+	}
+	return errors.Join(append(errs, forwardingDown())...)
+}
+
+func (c Config) bridgeUp(ctx context.Context, mtu int) error {
+	if !exists(c.Bridge) {
+		if err := run(ctx, "ip", "link", "add", c.Bridge, "type", "bridge"); err != nil {
+			return err
+		}
+	}
+	addr := netip.PrefixFrom(c.Gateway(), c.Subnet.Bits()).String()
+	for _, args := range [][]string{
+		{"addr", "replace", addr, "dev", c.Bridge},
+		{"link", "set", c.Bridge, "mtu", strconv.Itoa(mtu), "up"},
+	} {
+		if err := run(ctx, "ip", args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// guardUp closes the way out before forwarding opens it.
+func (c Config) guardUp(ctx context.Context) error {
+	if err := c.rulesUp(ctx); err != nil {
+		return err
+	}
+	if err := c.filterUp(ctx); err != nil {
+		return err
+	}
+	return c.forwardingUp()
+}
+
+// priority is the first of the lab's own routing-rule priorities; it follows from
+// the bridge's name so that a later process finds a crashed lab's rules.
+func (c Config) priority() int {
+	return 2000 + int(crc32.ChecksumIEEE([]byte(c.Bridge))%900)*32
+}
+
+// rules are the routing rules in order of priority.
+func (c Config) rules() [][]string {
+	refused := append([]string{}, private...)
+	if up, err := uplinkNetworks(); err == nil {
+		refused = append(refused, up...)
+	}
+	var rules [][]string
+	for _, dst := range refused {
+		rules = append(rules, []string{"iif", c.Bridge, "to", dst, "unreachable"})
+	}
+	if !c.GuardHost {
+		return rules
+	}
+	for _, r := range c.Resolver {
+		rules = append(rules, []string{"iif", "lo", "to", r.String(), "lookup", "main"})
+	}
+	// What is attached to this machine stays reachable; only what would follow the
+	// default route is refused.
+	rules = append(rules, []string{"iif", "lo", "lookup", "main", "suppress_prefixlength", "0"})
+	for _, dst := range private[:5] {
+		rules = append(rules, []string{"iif", "lo", "to", dst, "unreachable"})
+	}
+	return rules
+}
+
+func (c Config) rulesUp(ctx context.Context) error {
+	if err := c.rulesDown(ctx); err != nil {
+		return err
+	}
+	for i, rule := range c.rules() {
+		args := append([]string{"rule", "add", "pref", strconv.Itoa(c.priority() + i)}, rule...)
+		if err := run(ctx, "ip", args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) rulesDown(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "ip", "-4", "rule", "show").Output()
+	if err != nil {
+		return fmt.Errorf("cannot list routing rules: %w", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		pref, _, _ := strings.Cut(line, ":")
+		n, err := strconv.Atoi(pref)
+		if err != nil || n < c.priority() || n >= c.priority()+32 {
+			continue
+		}
+		if err := run(ctx, "ip", "rule", "del", "pref", pref); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Reserved tells whether a bridge of that name exists or addr's network is in
+// use on this machine, so that a lab there would clash.
+func Reserved(c Config) bool {
+	if exists(c.Bridge) {
+		return true
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return true
+	}
+	for _, a := range addrs {
+		p, err := netip.ParsePrefix(a.String())
+		if err == nil && p.Overlaps(c.Subnet) {
+			return true
+		}
+	}
+	return false
+}
+
+func exists(link string) bool {
+	_, err := os.Stat(filepath.Join("/sys/class/net", link))
+	return err == nil
+}
+
+func run(ctx context.Context, name string, args ...string) error {
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

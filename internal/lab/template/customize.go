@@ -1,0 +1,67 @@
+package template
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// machineCAs is where an administrator puts certificates that Debian does not ship;
+// without them a guest behind an inspecting proxy trusts no registry.
+const machineCAs = "/usr/local/share/ca-certificates"
+
+// masked are units that cannot work in an unprivileged container or only cost
+// time there; Proxmox's container set-up leaves them without effect, too.
+var masked = []string{
+	"sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
+	"e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "systemd-pstore.service",
+	"apt-daily.timer", "apt-daily-upgrade.timer",
+}
+
+// customize turns a fresh debootstrap root into a template.
+func customize(ctx context.Context, root string, sources AptSources) error {
+	if err := os.WriteFile(filepath.Join(root, "etc/apt/sources.list"), []byte(sources.List), 0o644); err != nil {
+		return err
+	}
+	if err := trustMachineCAs(ctx, root); err != nil {
+		return err
+	}
+	for _, unit := range masked {
+		link := filepath.Join(root, "etc/systemd/system", unit)
+		if err := os.Symlink("/dev/null", link); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	return clear(root)
+}
+
+func trustMachineCAs(ctx context.Context, root string) error {
+	certs, _ := filepath.Glob(filepath.Join(machineCAs, "*.crt"))
+	for _, cert := range certs {
+		pem, err := os.ReadFile(cert)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(root, machineCAs, filepath.Base(cert)), pem, 0o644); err != nil {
+			return err
+		}
+	}
+	return stream(exec.CommandContext(ctx, "chroot", root, "update-ca-certificates"), nil)
+}
+
+// clear removes what must be each guest's own and what the guest can fetch again.
+func clear(root string) error {
+	var errs []error
+	for _, pattern := range []string{
+		"etc/ssh/ssh_host_*", "var/cache/apt/archives/*.deb", "var/lib/apt/lists/*", "var/cache/apt/*.bin",
+		"var/log/*.log", "etc/hostname", "etc/resolv.conf", "var/lib/dbus/machine-id", "etc/machine-id-*",
+	} {
+		found, _ := filepath.Glob(filepath.Join(root, pattern))
+		for _, f := range found {
+			errs = append(errs, os.RemoveAll(f))
+		}
+	}
+	return errors.Join(append(errs, os.WriteFile(filepath.Join(root, "etc/machine-id"), nil, 0o644))...)
+}

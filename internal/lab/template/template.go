@@ -1,0 +1,147 @@
+// Package template builds the container templates that a lab's storage offers,
+// with debootstrap and from the machine's own package sources, under the names that
+// Proxmox gives them (debian-12-standard_12.12-1_amd64.tar.zst).
+//
+// A template is built once for a machine and kept in a cache directory outside the
+// work tree. It holds what Proxmox's standard template holds and a server needs;
+// it has no host keys, no machine id and, like Proxmox's, no package lists.
+package template
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Template is one that this package can build.
+type Template struct {
+	Name     string // the archive's file name
+	Codename string // of the Debian release
+}
+
+// Known are the templates on offer. Ubuntu's are not: its archive is no source of
+// a Debian machine.
+var Known = []Template{
+	{"debian-12-standard_12.12-1_amd64.tar.zst", "bookworm"},
+	{"debian-13-standard_13.1-2_amd64.tar.zst", "trixie"},
+}
+
+// Default is the template of a lab that was not told otherwise.
+func Default() Template { return Known[0] }
+
+// packages are those of Proxmox's standard template that matter to a server;
+// minbase brings the rest.
+const packages = "systemd,systemd-sysv,libpam-systemd,dbus,openssh-server,iproute2,ifupdown,netbase," +
+	"ca-certificates,sudo,cron,iputils-ping,locales,less,vim-tiny,logrotate,procps,kmod,gpgv,tzdata,whiptail"
+
+// Build returns the path of t's archive in cache, building it if it is not there.
+// It needs root and debootstrap and takes about two minutes; several processes may
+// call it at once. progress gets debootstrap's lines.
+func Build(ctx context.Context, cache string, t Template, progress func(string)) (string, error) {
+	archive := filepath.Join(cache, "template", t.Name)
+	if _, err := os.Stat(archive); err == nil {
+		return archive, nil
+	}
+	unlock, err := lock(ctx, archive)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(archive); err == nil {
+		return archive, nil
+	}
+	if err := build(ctx, archive, t, progress); err != nil {
+		return "", fmt.Errorf("cannot build template %s: %w", t.Name, err)
+	}
+	return archive, nil
+}
+
+func build(ctx context.Context, archive string, t Template, progress func(string)) error {
+	sources, err := Sources("/etc/apt", t.Codename)
+	if err != nil {
+		return err
+	}
+	root, err := os.MkdirTemp(filepath.Dir(archive), ".build-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(root)
+	if err := os.Chmod(root, 0o755); err != nil {
+		return err
+	}
+	args := []string{"--variant=minbase", "--include=" + packages, t.Codename, root, sources.Mirror}
+	if err := stream(exec.CommandContext(ctx, "debootstrap", args...), progress); err != nil {
+		return err
+	}
+	if err := customize(ctx, root, sources); err != nil {
+		return err
+	}
+	part := archive + ".part"
+	defer os.Remove(part)
+	tar := exec.CommandContext(ctx, "tar", "--create", "--numeric-owner", "--xattrs", "--acls",
+		"--use-compress-program=zstd -q -3 -T0", "--file="+part, "--directory="+root, ".")
+	if err := stream(tar, progress); err != nil {
+		return err
+	}
+	return os.Rename(part, archive)
+}
+
+// lock takes the archive's lock file, waiting for another process that builds it.
+func lock(ctx context.Context, archive string) (func(), error) {
+	if err := os.MkdirAll(filepath.Dir(archive), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(archive+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	locked := make(chan error, 1)
+	go func() { locked <- syscall.Flock(int(f.Fd()), syscall.LOCK_EX) }()
+	select {
+	case err := <-locked:
+		return func() { f.Close() }, err
+	case <-ctx.Done():
+		f.Close()
+		return nil, context.Cause(ctx)
+	}
+}
+
+// stream runs cmd, hands its output on line by line and puts its last lines into
+// the error.
+func stream(cmd *exec.Cmd, progress func(string)) error {
+	w := &lines{to: progress}
+	cmd.Stdout, cmd.Stderr = w, w
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", filepath.Base(cmd.Path), err, strings.Join(w.last, "\n"))
+	}
+	return nil
+}
+
+// lines cuts what is written into lines and remembers the last ten.
+type lines struct {
+	to   func(string)
+	rest string
+	last []string
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	parts := strings.Split(l.rest+string(p), "\n")
+	l.rest = parts[len(parts)-1]
+	for _, line := range parts[:len(parts)-1] {
+		if l.to != nil {
+			l.to(line)
+		}
+		l.last = append(l.last, line)
+	}
+	l.last = l.last[max(0, len(l.last)-10):]
+	return len(p), nil
+}
+
+// errNoSource is returned where the machine has no Debian source to build from.
+var errNoSource = errors.New("no Debian source in /etc/apt/sources.list or sources.list.d that the template could use")
