@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/org/appstack-action/internal/secret"
@@ -33,13 +35,21 @@ type Guest struct {
 	// Block is appstack's part of the description; nil: the guest is not ours.
 	Block *Block `json:"block,omitempty"`
 
-	// Origin is desired only: what a missing guest is made from.
+	// The following are desired only.
+
+	// Origin is what a missing guest is made from.
 	Origin *Origin `json:"-"`
+	// MayRestart allows one restart where a change needs it.
+	MayRestart bool `json:"-"`
 
 	// The following are observed only.
 
-	// Pending are the values that wait for a restart, "" for a pending deletion.
+	// Pending are the values that wait for a restart, "" for a pending deletion;
+	// Config has those that the guest runs with.
 	Pending Config `json:"pending,omitempty"`
+	// CloudInit are the cloud-init values that the VM's drive does not have yet;
+	// they apply at the next boot.
+	CloudInit []string `json:"cloud_init,omitempty"`
 	// Digest identifies the configuration that was read, for compare-and-swap.
 	Digest string `json:"-"`
 	// Lock is Proxmox's reason for refusing changes now ("backup", "snapshot", …).
@@ -53,6 +63,10 @@ type Origin struct {
 	DiskGiB  int          // size of the root disk
 	Password secret.Value // root's password; empty: none
 	SSHKeys  []string     // root's authorized keys
+	// Full makes a full clone of a VM template where a linked one is possible, too.
+	Full bool
+	// Reasons tell why this node and this template were chosen, for the plan's notes.
+	Reasons []string
 }
 
 // Block is what appstack keeps in the guest's description, between two marker
@@ -61,6 +75,7 @@ type Block struct {
 	Project    string   `json:"project"`
 	Env        string   `json:"env"`
 	Repository string   `json:"repository,omitempty"` // owner/name; empty when a person ran it elsewhere
+	Creating   bool     `json:"creating,omitempty"`   // the guest is new and its creation is not completed yet
 	Release    string   `json:"release,omitempty"`    // commit that serves
 	HostKeys   []string `json:"host_keys,omitempty"`  // SHA256:… fingerprints of the guest's SSH host keys
 	Lease      *Lease   `json:"lease,omitempty"`      // who works on the guest now
@@ -73,4 +88,44 @@ type Lease struct {
 	URL     string    `json:"url,omitempty"` // the run's page
 	Nonce   string    `json:"nonce"`         // new at each write: the same text would have the same digest again
 	Expires time.Time `json:"expires"`
+}
+
+// Next returns the configuration that the guest has after its next restart: what it
+// runs with, overlaid by what waits.
+func (g *Guest) Next() Config {
+	next := maps.Clone(g.Config)
+	if next == nil {
+		next = make(Config)
+	}
+	for key, value := range g.Pending {
+		if value == "" {
+			delete(next, key)
+		} else {
+			next[key] = value
+		}
+	}
+	return next
+}
+
+// Owner returns whose the guest is, "project/env" and the repository in
+// parentheses; "" if it is not ours.
+func (b *Block) Owner() string {
+	switch {
+	case b == nil:
+		return ""
+	case b.Repository == "":
+		return b.Project + "/" + b.Env
+	}
+	return b.Project + "/" + b.Env + " (" + b.Repository + ")"
+}
+
+// Owns tells whether a guest with this block is the same environment's as the
+// guest with the other one. Where one of them names no repository, because a person
+// ran appstack without a checkout, the project and the environment decide.
+func (b *Block) Owns(other *Block) bool {
+	if b == nil || other == nil {
+		return false
+	}
+	sameRepository := b.Repository == "" || other.Repository == "" || strings.EqualFold(b.Repository, other.Repository)
+	return b.Project == other.Project && b.Env == other.Env && sameRepository
 }
