@@ -1,7 +1,6 @@
 package labtest
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -179,8 +178,6 @@ func (g *Guest) Try(ctx context.Context, command string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var out bytes.Buffer
-	session.Stdout, session.Stderr = &out, &out
-	err = session.Run(command)
-	return out.String(), err
+	out, err := session.CombinedOutput(command)
+	return string(out), err
 }

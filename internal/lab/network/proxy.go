@@ -54,6 +54,9 @@ func (c *Cache) handler() http.Handler {
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", r.In.Host
 		},
 		Transport: origin,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet || !immutable(r.URL.Path) {
