@@ -1,0 +1,50 @@
+# `make` lists the targets. `make test` and `make demo` do all the set-up they need
+# on a fresh Debian 12 machine as root.
+SHELL := /bin/bash
+export PATH := $(PATH):/usr/local/go/bin
+export GOFLAGS := -buildvcs=false
+TOOL := go tool -modfile=.github/tools/go.mod
+FUZZTIME ?= 2m
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: build
+build: ## build bin/appstack and bin/pvelab
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+.PHONY: test
+test: setup lint test-unit test-lab ## everything: linters, unit tests with -race, tests against the lab
+
+.PHONY: test-unit
+test-unit: ## the tests that need neither root nor network, with -race
+	go test -race -short -timeout 10m ./...
+
+.PHONY: test-lab
+test-lab: ## the tests with real containers, docker and act (root, Linux)
+	go test -timeout 20m -p 1 ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
+	@test -z "$$(gofmt -l cmd internal templates)" || { gofmt -d cmd internal templates; exit 1; }
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) actionlint -shellcheck=
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run .ci/setup; else echo "lint: shellcheck is missing: skipped"; fi
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (2m)
+	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | cut -d' ' -f2); do \
+			echo "fuzz: ./$$p $$f"; go test ./$$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) || exit 1; \
+		done; \
+	done
+
+.PHONY: generate
+generate: ## rewrite generated files and golden files
+	go generate ./...
+
+.PHONY: setup
+setup:
+	@.ci/setup
