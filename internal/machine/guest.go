@@ -58,11 +58,14 @@ type Guest struct {
 
 // Origin is what a guest is made from, and what is said only at its creation.
 type Origin struct {
-	Template string       // volume ID of the template, or the VM template's vmid
+	Template string       // container template, or VM template (vmid or name); with Image a cloud image
 	Storage  string       // storage of the root disk
 	DiskGiB  int          // size of the root disk
 	Password secret.Value // root's password; empty: none
 	SSHKeys  []string     // root's authorized keys
+	// Image: Template is a cloud image for a VM, a URL or a volume.
+	Image    bool
+	Checksum string // of the image: "sha256:…" or "sha512:…"; may be empty
 	// Full makes a full clone of a VM template where a linked one is possible, too.
 	Full bool
 	// Reasons tell why this node and this template were chosen, for the plan's notes.

@@ -184,3 +184,54 @@ func mergeVMNet(h, w Properties, model string) string {
 	}
 	return out.String()
 }
+
+// featureParts are the container features that the stack file manages.
+var featureParts = []string{"nesting", "keyctl", "fuse"}
+
+// Merge returns the value to write for a key so that what the stack file manages of
+// it is as wanted and the rest stays as found: the MAC address of a network
+// interface, a container's other features, the volume of a mount point.
+func Merge(key, have, want string) string {
+	switch {
+	case have == "" || want == "":
+		return want
+	case strings.HasPrefix(key, "net"):
+		return MergeNet(have, want)
+	case key == "features":
+		return mergeFeatures(ParseProperties(have), ParseProperties(want))
+	case strings.HasPrefix(key, "mp"):
+		return mergeMount(ParseProperties(have), ParseProperties(want))
+	}
+	return want
+}
+
+func mergeFeatures(have, want Properties) string {
+	out := have
+	for _, part := range featureParts {
+		out = out.With(part, want.Get(part))
+	}
+	return out.String()
+}
+
+// mergeMount keeps the volume that a mount point has, and its size: the wanted value
+// says "local-lvm:8", of which Proxmox made "local-lvm:vm-101-disk-1,size=8G".
+func mergeMount(have, want Properties) string {
+	out := Properties{{"", have.Get("")}}
+	for _, p := range want {
+		if p.Key != "" {
+			out = append(out, p)
+		}
+	}
+	return out.With("size", have.Get("size")).String()
+}
+
+// Managed tells whether the stack file manages this part of a key's value.
+func Managed(key, part string) bool {
+	switch {
+	case key == "features":
+		return slices.Contains(featureParts, part)
+	case strings.HasPrefix(key, "mp"):
+		return part != "" && part != "size"
+	}
+	return true
+}
