@@ -1,0 +1,237 @@
+package pve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/plan"
+)
+
+// Apply takes the plan's steps on the hypervisor, in order, and leaves the others.
+// It returns the guest as it is afterwards, also after an error as far as it is
+// known. have is what the plan was made from, nil for a new guest.
+//
+// Steps that set or delete configuration keys and follow one another become one
+// request. A key that Proxmox unexpectedly keeps for the next restart is told to
+// progress.
+func (c *Client) Apply(ctx context.Context, steps []plan.Step, have, want *machine.Guest, progress plan.Progress) (*machine.Guest, error) {
+	if progress == nil {
+		progress = unheard{}
+	}
+	a := &application{Client: c, have: have, want: want, now: have, progress: progress}
+	ctx = withProgress(ctx, progress)
+	for rest := onHypervisor(steps); len(rest) > 0; {
+		n := 1
+		for n < len(rest) && isConfig(rest[0]) && isConfig(rest[n]) {
+			n++
+		}
+		if err := a.take(ctx, rest[:n]); err != nil {
+			return a.now, err
+		}
+		rest = rest[n:]
+	}
+	return a.now, nil
+}
+
+func onHypervisor(steps []plan.Step) []plan.Step {
+	var ours []plan.Step
+	for _, s := range steps {
+		if s.OnHypervisor() {
+			ours = append(ours, s)
+		}
+	}
+	return ours
+}
+
+func isConfig(s plan.Step) bool {
+	return s.Resource.Kind == "config" && (s.Verb == plan.Set || s.Verb == plan.Delete)
+}
+
+// application is a plan being applied to one guest.
+type application struct {
+	*Client
+	have, want *machine.Guest
+	now        *machine.Guest // as it is now; nil: there is none
+	progress   plan.Progress
+}
+
+// take takes one step, or several that become one request, and tells progress.
+func (a *application) take(ctx context.Context, steps []plan.Step) error {
+	for _, s := range steps {
+		a.progress.Begin(s)
+	}
+	began := time.Now()
+	err := a.do(ctx, steps)
+	for _, s := range steps {
+		a.progress.End(s, plan.Outcome{Took: time.Since(began), Err: err, Tail: tailOf(err)})
+	}
+	if err != nil {
+		return fmt.Errorf("cannot %s %s: %w", steps[0].Verb, steps[0].Resource, err)
+	}
+	return nil
+}
+
+func tailOf(err error) string {
+	if t, ok := errors.AsType[*TaskError](err); ok {
+		return strings.Join(t.Log, "\n")
+	}
+	return ""
+}
+
+func (a *application) do(ctx context.Context, steps []plan.Step) (err error) {
+	s := steps[0]
+	if isConfig(s) {
+		return a.configure(ctx, steps)
+	}
+	switch (plan.Resource{Kind: s.Resource.Kind, Name: string(s.Verb)}) {
+	case plan.Resource{Kind: "guest", Name: string(plan.Create)}:
+		a.now, err = a.create(ctx, a.want)
+	case plan.Resource{Kind: "guest", Name: string(plan.Recreate)}:
+		err = a.recreate(ctx)
+	case plan.Resource{Kind: "guest", Name: string(plan.Adopt)}:
+		a.now, err = a.update(ctx, a.now, change{block: a.own})
+	case plan.Resource{Kind: "guest", Name: string(plan.Start)}:
+		err = a.powered(ctx, a.start)
+	case plan.Resource{Kind: "guest", Name: string(plan.Restart)}:
+		err = a.powered(ctx, a.restart)
+	case plan.Resource{Kind: "guest", Name: string(plan.Destroy)}:
+		if err = a.Destroy(ctx, a.now, a.want.Block, a.progress); err == nil {
+			a.now = nil
+		}
+	case plan.Resource{Kind: "disk", Name: string(plan.Grow)}:
+		err = a.grow(ctx, s)
+	case plan.Resource{Kind: "ha", Name: string(plan.Add)}, plan.Resource{Kind: "ha", Name: string(plan.Remove)}:
+		err = a.setHA(ctx, s)
+	default:
+		err = fmt.Errorf("%s of %s is no step for Proxmox", s.Verb, s.Resource)
+	}
+	return err
+}
+
+// powered changes the guest's state and reads it again.
+func (a *application) powered(ctx context.Context, verb func(context.Context, *machine.Guest) error) error {
+	if err := verb(ctx, a.now); err != nil {
+		return err
+	}
+	now, _, err := a.readOnce(ctx, a.now)
+	if err == nil {
+		a.now = now
+	}
+	return err
+}
+
+// configure sends configuration keys.
+func (a *application) configure(ctx context.Context, steps []plan.Step) error {
+	ch := change{set: make(machine.Config), planned: a.have.Next()}
+	for _, s := range steps {
+		switch {
+		case s.Resource.Name == "description":
+			if err := a.describe(ctx, &ch); err != nil {
+				return err
+			}
+		case s.Verb == plan.Delete:
+			ch.remove = append(ch.remove, s.Resource.Name)
+		default:
+			ch.set[s.Resource.Name] = a.want.Config[s.Resource.Name]
+		}
+	}
+	after, err := a.update(ctx, a.now, ch)
+	if err != nil {
+		return err
+	}
+	a.now = after
+	for _, s := range steps {
+		if _, waits := after.Pending[s.Resource.Name]; waits && s.Effect == plan.Hot {
+			a.progress.Line(s, "Proxmox keeps the change for the next restart")
+		}
+	}
+	return nil
+}
+
+// describe makes the change write appstack's block; where a creation was cut short,
+// with the host keys that its log still tells.
+func (a *application) describe(ctx context.Context, ch *change) error {
+	var keys []string
+	if a.have.Block != nil && a.have.Block.Creating && a.have.Kind == machine.LXC {
+		var err error
+		if keys, err = a.recoverHostKeys(ctx, a.have); err != nil {
+			return err
+		}
+	}
+	ch.block = func(b *machine.Block) error {
+		if len(keys) > 0 {
+			b.HostKeys = keys
+		}
+		return a.own(b)
+	}
+	return nil
+}
+
+// own writes the wanted owner into a block, and leaves what else it holds.
+func (a *application) own(b *machine.Block) error {
+	want := a.want.Block
+	b.Project, b.Env, b.Creating = want.Project, want.Env, false
+	if want.Repository != "" {
+		b.Repository = want.Repository
+	}
+	if len(want.HostKeys) > 0 {
+		b.HostKeys = want.HostKeys
+	}
+	return nil
+}
+
+func (a *application) recreate(ctx context.Context) error {
+	if err := a.Destroy(ctx, a.now, a.want.Block, a.progress); err != nil {
+		return err
+	}
+	a.now = nil
+	now, err := a.create(ctx, a.want)
+	a.now = now
+	return err
+}
+
+// grow resizes a disk to an absolute size, so that doing it twice does no harm.
+func (a *application) grow(ctx context.Context, s plan.Step) error {
+	if err := a.fencedNow(ctx, a.now); err != nil {
+		return err
+	}
+	size := fmt.Sprintf("%dG", a.want.Origin.DiskGiB)
+	t, err := a.run(ctx, job{what: "the growth of " + s.Resource.Name + " of " + describe(a.now), guest: a.now,
+		kinds: []string{"resize"}, method: http.MethodPut, path: guestPath(a.now) + "/resize",
+		params: params{"disk": s.Resource.Name, "size": size}})
+	if e := asError(err); e != nil && strings.Contains(e.Message, "already at specified size") {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// Proxmox calls it a success when the volume grew and the file system did not.
+	log, err := a.taskLog(ctx, t.upid)
+	for _, line := range log {
+		if strings.Contains(line, "Failed to update the container's filesystem") {
+			a.progress.Line(s, line)
+		}
+	}
+	return err
+}
+
+// setHA has the guest watched by Proxmox's HA manager, or no longer.
+func (a *application) setHA(ctx context.Context, s plan.Step) error {
+	if s.Verb == plan.Add {
+		err := a.call(ctx, http.MethodPost, "/cluster/ha/resources", params{"sid": s.Resource.Name, "state": "started"}, nil)
+		if e := asError(err); e != nil && strings.Contains(e.Message, "already defined") {
+			return nil
+		}
+		return err
+	}
+	err := a.call(ctx, http.MethodDelete, "/cluster/ha/resources/"+s.Resource.Name, nil, nil)
+	if e := asError(err); e != nil && strings.Contains(e.Message, "no such resource") {
+		return nil
+	}
+	return err
+}

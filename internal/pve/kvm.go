@@ -1,0 +1,13 @@
+package pve
+
+import (
+	"context"
+	"errors"
+
+	"github.com/org/appstack-action/internal/machine"
+)
+
+// createVM makes a virtual machine.
+func (c *Client) createVM(context.Context, *machine.Guest, string) error {
+	return errors.New("cannot create a virtual machine yet")
+}

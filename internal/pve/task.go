@@ -1,0 +1,203 @@
+package pve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/org/appstack-action/internal/machine"
+)
+
+// task is one of Proxmox's tasks that has ended well.
+type task struct {
+	upid string
+	log  []string // nil until read
+}
+
+// tailLines is how many of a failed task's last lines an error keeps.
+const tailLines = 10
+
+// nodeOf returns the node that a task runs on: UPID:NODE:…
+func nodeOf(upid string) string {
+	parts := strings.SplitN(upid, ":", 3)
+	if len(parts) < 3 {
+		return ""
+	}
+	return parts[1]
+}
+
+// job is a request that starts a task.
+type job struct {
+	what   string         // "the start of CT 101"
+	guest  *machine.Guest // whose task it is
+	kinds  []string       // types of task that it may start
+	method string
+	path   string
+	params params
+	limit  time.Duration // 0: the usual one
+}
+
+// run sends a request that starts a task, until it has happened once, and waits for
+// the task's end. Where the answer is lost it looks whether there is a new task
+// before it sends the request again. While the guest is locked by somebody else it
+// tries again, too: Proxmox takes some of these requests although they cannot
+// succeed, and says so in the task.
+func (c *Client) run(ctx context.Context, j job) (*task, error) {
+	start := time.Now()
+	if j.limit == 0 {
+		j.limit = c.times.task
+	}
+	for {
+		upid, err := c.begin(ctx, j)
+		if err != nil {
+			return nil, err
+		}
+		t, err := c.wait(ctx, upid, j.what, j.limit)
+		failed, ok := errors.AsType[*TaskError](err)
+		if !ok || failed.Running || !lockText(failed.Status) || time.Since(start) > c.times.lock {
+			return t, err
+		}
+		progressOf(ctx).Wait("the lock on the guest ("+failed.Status+")", time.Since(start))
+		if err := sleep(ctx, 10*c.times.backoff); err != nil {
+			return nil, errors.Join(failed, err)
+		}
+	}
+}
+
+// begin sends the request and returns its task.
+func (c *Client) begin(ctx context.Context, j job) (upid string, err error) {
+	before, err := c.tasks(ctx, j.guest, j.kinds)
+	if err != nil {
+		return "", err
+	}
+	for attempt := 1; ; attempt++ {
+		err := c.call(ctx, j.method, j.path, j.params, &upid)
+		if err == nil {
+			return upid, nil
+		}
+		e := asError(err)
+		if e == nil || !e.Uncertain && attempt == 1 {
+			return "", err
+		}
+		// A refusal of the second attempt may be due to the first one's success.
+		if upid, found := c.newTask(ctx, j, before); found {
+			return upid, nil
+		}
+		if attempt == maxAttempts || !e.Uncertain || ctx.Err() != nil {
+			return "", err
+		}
+	}
+}
+
+// newTask looks for a task that was not there before, for as long as a request may
+// still be on its way.
+func (c *Client) newTask(ctx context.Context, j job, before []taskRow) (string, bool) {
+	for range maxAttempts {
+		if sleep(ctx, 2*c.times.backoff) != nil {
+			return "", false
+		}
+		rows, err := c.tasks(ctx, j.guest, j.kinds)
+		if err != nil {
+			continue
+		}
+		for _, r := range rows {
+			if !slices.ContainsFunc(before, func(old taskRow) bool { return old.UPID == r.UPID }) {
+				return r.UPID, true
+			}
+		}
+	}
+	return "", false
+}
+
+// wait waits until a task ends, at most for the limit. "WARNINGS: n" is a success.
+// A ctx that ends leaves the task running.
+func (c *Client) wait(ctx context.Context, upid, what string, limit time.Duration) (*task, error) {
+	if nodeOf(upid) == "" {
+		return nil, fmt.Errorf("cannot wait for %s: %q is no task of Proxmox's", what, upid)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took more than %s", limit))
+	defer cancel()
+	start, interval, told := time.Now(), c.times.poll, time.Now()
+	for {
+		var status struct {
+			Status     string `json:"status"`
+			ExitStatus string `json:"exitstatus"`
+		}
+		err := c.get(ctx, taskPath(upid)+"/status", &status)
+		if err == nil && status.Status == "stopped" {
+			return c.ended(ctx, upid, what, status.ExitStatus)
+		}
+		if err != nil && ctx.Err() == nil {
+			return nil, fmt.Errorf("cannot follow %s: %w", what, err)
+		}
+		if sleep(ctx, interval) != nil {
+			return nil, &TaskError{UPID: upid, What: what, Running: true, cause: context.Cause(ctx)}
+		}
+		interval = min(interval*3/2, c.times.pollMax)
+		if time.Since(told) >= c.times.tell {
+			told = time.Now()
+			progressOf(ctx).Wait(what, time.Since(start))
+		}
+	}
+}
+
+// ended judges a task's exit status.
+func (c *Client) ended(ctx context.Context, upid, what, status string) (*task, error) {
+	t := &task{upid: upid}
+	if status == "OK" || strings.HasPrefix(status, "WARNINGS: ") {
+		return t, nil
+	}
+	lines, err := c.taskLog(ctx, upid)
+	if err != nil {
+		lines = []string{fmt.Sprintf("(%v)", err)}
+	}
+	return nil, &TaskError{UPID: upid, What: what, Status: status, Log: lines[max(0, len(lines)-tailLines):]}
+}
+
+// taskLog returns a task's whole log; Proxmox's default are 50 lines.
+func (c *Client) taskLog(ctx context.Context, upid string) ([]string, error) {
+	var rows []struct {
+		Text string `json:"t"`
+	}
+	if err := c.get(ctx, taskPath(upid)+"/log?start=0&limit=5000", &rows); err != nil {
+		return nil, err
+	}
+	lines := make([]string, len(rows))
+	for i, row := range rows {
+		lines[i] = row.Text
+	}
+	return lines, nil
+}
+
+func taskPath(upid string) string {
+	return "/nodes/" + nodeOf(upid) + "/tasks/" + url.PathEscape(upid)
+}
+
+// taskRow is a task in a node's list. An active one has the status RUNNING, or none.
+type taskRow struct {
+	UPID   string `json:"upid"`
+	Type   string `json:"type"`
+	ID     string `json:"id"`
+	Status string `json:"status"`
+	Start  int64  `json:"starttime"` // Unix time by the node's clock
+}
+
+func (r taskRow) running() bool { return r.Status == "" || r.Status == "RUNNING" }
+
+// creating are the types of task that make a guest.
+var creating = []string{"vzcreate", "qmcreate", "qmclone"}
+
+// tasks lists the guest's tasks of these types, active ones included, as far as the
+// token may see them: without Sys.Audit those are its own.
+func (c *Client) tasks(ctx context.Context, g *machine.Guest, kinds []string) ([]taskRow, error) {
+	var rows []taskRow
+	path := fmt.Sprintf("/nodes/%s/tasks?vmid=%d&source=all&limit=200", g.Node, g.VMID)
+	if err := c.get(ctx, path, &rows); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(rows, func(r taskRow) bool { return !slices.Contains(kinds, r.Type) }), nil
+}
