@@ -1,0 +1,111 @@
+package vault
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"filippo.io/age/armor"
+)
+
+// How age files begin (https://age-encryption.org/v1).
+const (
+	binaryIntro = "age-encryption.org/"
+	armorIntro  = armor.Header
+)
+
+// maxFile bounds a secrets file, encrypted or not, in bytes.
+const maxFile = 4 << 20
+
+// readLimited reads a file of up to maxFile bytes.
+func readLimited(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readBounded(f, file)
+}
+
+func readBounded(r io.Reader, name string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s has more than %d MiB", name, maxFile>>20)
+	}
+	return data, err
+}
+
+// dearmor returns an age file in its binary form, and whether it was armored. Of
+// anything else the error says what it is.
+func dearmor(file string, data []byte) (binary []byte, armored bool, err error) {
+	trimmed := bytes.TrimLeft(data, " \t\r\n\ufeff")
+	switch {
+	case bytes.HasPrefix(data, []byte(binaryIntro)):
+		return data, false, nil
+	case bytes.HasPrefix(trimmed, []byte(armorIntro)):
+		binary, err := readBounded(armor.NewReader(bytes.NewReader(trimmed)), file)
+		if err != nil {
+			return nil, true, damaged(file, err)
+		}
+		return binary, true, nil
+	}
+	return nil, false, notEncrypted(file, data)
+}
+
+// damaged wraps what age says about a file that it began to read.
+func damaged(file string, err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = errors.New("it ends too early")
+	}
+	return &Problem{
+		Summary: fmt.Sprintf("cannot decrypt %s: the file is damaged or cut off", file),
+		Hint:    "take it from git again: git checkout -- " + file,
+		Err:     err,
+	}
+}
+
+// otherFormats tells what a file is that people take for an age file.
+var otherFormats = []struct{ prefix, what, hint string }{
+	{"-----BEGIN PGP", "encrypted with PGP", "decrypt it, and put the values in with `appstack secrets edit`"},
+	{"-----BEGIN ", "a plain PEM file", "put it in as a value with `appstack secrets set NAME < FILE`"},
+	{"$ANSIBLE_VAULT;", "encrypted with Ansible Vault", "`ansible-vault view` it, and put the values in with `appstack secrets edit`"},
+	{"\x00GITCRYPT\x00", "encrypted with git-crypt", "unlock it, and put the values in with `appstack secrets edit`"},
+	{"version https://git-lfs", "a pointer of Git LFS, not the file itself", "run git lfs pull; actions/checkout needs `lfs: true`"},
+}
+
+// notEncrypted says what a file is that is no age file.
+func notEncrypted(file string, data []byte) error {
+	p := &Problem{Hint: "encrypt it: `appstack secrets edit` makes such a file"}
+	text := strings.TrimLeft(string(data), " \t\r\n\ufeff")
+	for _, f := range otherFormats {
+		if strings.HasPrefix(text, f.prefix) {
+			p.Summary, p.Hint = fmt.Sprintf("%s is %s, not an age file", file, f.what), f.hint
+			return p
+		}
+	}
+	switch {
+	case strings.Contains("\n"+text, "\nAGE-SECRET-KEY-"):
+		p.Summary = file + " is an age identity, a private key, not an age file"
+		p.Hint = "move it out of the repository, and if it was ever committed, make a new one"
+	case text == "":
+		p.Summary = file + " is empty, not an age file"
+	case isSops(text):
+		p.Summary = file + " is encrypted with sops, value by value, not an age file"
+		p.Hint = "decrypt it with `sops -d`, and put the values in with `appstack secrets edit`"
+	case utf8.ValidString(text) && !strings.ContainsRune(text, 0):
+		p.Summary = file + " is plain text: its secrets are not encrypted"
+		p.Hint = "put its values in with `appstack secrets edit`, delete it, and change those that were ever committed"
+	default:
+		p.Summary = file + " is not an age file"
+	}
+	return p
+}
+
+// isSops recognises sops by its encrypted values and by the key with its metadata.
+func isSops(text string) bool {
+	return strings.Contains(text, "ENC[AES256_GCM,") || strings.Contains("\n"+text, "\nsops:") || strings.Contains(text, `"sops":`)
+}
