@@ -90,6 +90,13 @@ func (r *Redactor) String(s string) string {
 	return string(scan.take(nil, len(s)))
 }
 
+// Contains says whether s holds a known value in any of its forms.
+func (r *Redactor) Contains(s string) bool {
+	scan := scanner{automaton: r.compiled()}
+	scan.feed([]byte(s))
+	return len(scan.hidden) > 0
+}
+
 // Writer returns a writer that hides every known value in what it passes to w.
 // [Writer.Close] passes on what is held back at the end.
 func (r *Redactor) Writer(w io.Writer) *Writer {

@@ -60,8 +60,12 @@ func TestRedactorString(t *testing.T) {
 			if tt.values != "" {
 				values = strings.Split(tt.values, "|")
 			}
-			if got := knowing(t, values...).String(tt.in); got != tt.want {
+			r := knowing(t, values...)
+			if got := r.String(tt.in); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if got := r.Contains(tt.in); got != (tt.in != tt.want) {
+				t.Errorf("Contains = %v", got)
 			}
 		})
 	}

@@ -63,7 +63,7 @@ func damaged(file string, err error) error {
 	}
 	return &Problem{
 		Summary: fmt.Sprintf("cannot decrypt %s: the file is damaged or cut off", file),
-		Hint:    "take it from git again: git checkout -- " + file,
+		Advice:  "take it from git again: git checkout -- " + file,
 		Err:     err,
 	}
 }
@@ -79,26 +79,26 @@ var otherFormats = []struct{ prefix, what, hint string }{
 
 // notEncrypted says what a file is that is no age file.
 func notEncrypted(file string, data []byte) error {
-	p := &Problem{Hint: "encrypt it: `appstack secrets edit` makes such a file"}
+	p := &Problem{Advice: "encrypt it: `appstack secrets edit` makes such a file"}
 	text := strings.TrimLeft(string(data), " \t\r\n\ufeff")
 	for _, f := range otherFormats {
 		if strings.HasPrefix(text, f.prefix) {
-			p.Summary, p.Hint = fmt.Sprintf("%s is %s, not an age file", file, f.what), f.hint
+			p.Summary, p.Advice = fmt.Sprintf("%s is %s, not an age file", file, f.what), f.hint
 			return p
 		}
 	}
 	switch {
 	case strings.Contains("\n"+text, "\nAGE-SECRET-KEY-"):
 		p.Summary = file + " is an age identity, a private key, not an age file"
-		p.Hint = "move it out of the repository, and if it was ever committed, make a new one"
+		p.Advice = "move it out of the repository, and if it was ever committed, make a new one"
 	case text == "":
 		p.Summary = file + " is empty, not an age file"
 	case isSops(text):
 		p.Summary = file + " is encrypted with sops, value by value, not an age file"
-		p.Hint = "decrypt it with `sops -d`, and put the values in with `appstack secrets edit`"
+		p.Advice = "decrypt it with `sops -d`, and put the values in with `appstack secrets edit`"
 	case utf8.ValidString(text) && !strings.ContainsRune(text, 0):
 		p.Summary = file + " is plain text: its secrets are not encrypted"
-		p.Hint = "put its values in with `appstack secrets edit`, delete it, and change those that were ever committed"
+		p.Advice = "put its values in with `appstack secrets edit`, delete it, and change those that were ever committed"
 	default:
 		p.Summary = file + " is not an age file"
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -211,15 +212,9 @@ func advice(err error) string {
 }
 
 func adviceOf(err error) string {
-	for err != nil {
-		if a, ok := err.(interface{ Advice() string }); ok && a.Advice() != "" {
-			return a.Advice()
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return ""
-		}
-		err = u.Unwrap()
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
 	}
 	return ""
 }

@@ -73,7 +73,7 @@ func FindIdentity(ageKey, file string, getenv func(string) string) (Source, erro
 
 var errNoIdentity = &Problem{
 	Summary: "no age identity is given, so secrets cannot be decrypted",
-	Hint:    "set the age-key input or APPSTACK_AGE_KEY, use --identity FILE, or make one with `appstack secrets init`",
+	Advice:  "set the age-key input or APPSTACK_AGE_KEY, use --identity FILE, or make one with `appstack secrets init`",
 }
 
 func readSource(name, file string) (Source, error) {
@@ -102,7 +102,7 @@ func ParseIdentities(ask Passphrase, sources ...Source) (Identities, error) {
 		if len(ids.all) == before {
 			return Identities{}, &Problem{
 				Summary: fmt.Sprintf("there is no age identity in %s", s.Name),
-				Hint:    "it should hold a line AGE-SECRET-KEY-1…, or an SSH private key",
+				Advice:  "it should hold a line AGE-SECRET-KEY-1…, or an SSH private key",
 			}
 		}
 	}
@@ -125,21 +125,12 @@ func (ids *Identities) parse(ask Passphrase, s Source) error {
 		}
 		id, err := parseIdentity(ask, text)
 		if err != nil {
-			return identityProblem(s.Name, start+1, err)
+			return &Problem{Summary: fmt.Sprintf("cannot use the identity in %s, line %d", s.Name, start+1), Err: err}
 		}
 		id.source, id.text = s.Name, secret.New(text)
 		ids.all = append(ids.all, id)
 	}
 	return nil
-}
-
-func identityProblem(source string, line int, err error) error {
-	p := &Problem{Summary: fmt.Sprintf("cannot use the identity in %s, line %d", source, line), Err: err}
-	var inner *Problem
-	if errors.As(err, &inner) {
-		p.Hint = inner.Hint
-	}
-	return p
 }
 
 func trimLines(lines []string) string {
@@ -174,11 +165,11 @@ func parseIdentity(ask Passphrase, text string) (identity, error) {
 func notAnIdentity(text string) error {
 	switch {
 	case strings.HasPrefix(text, "age1"), strings.HasPrefix(text, "ssh-"):
-		return &Problem{Summary: "it is a public recipient", Hint: "the identity is the private half; age-keygen prints it as AGE-SECRET-KEY-1…"}
+		return &Problem{Summary: "it is a public recipient", Advice: "the identity is the private half; age-keygen prints it as AGE-SECRET-KEY-1…"}
 	case strings.HasPrefix(text, "AGE-PLUGIN-"):
-		return &Problem{Summary: "it is the identity of an age plugin, which is not supported", Hint: "use a native identity, AGE-SECRET-KEY-1…"}
+		return &Problem{Summary: "it is the identity of an age plugin, which is not supported", Advice: "use a native identity, AGE-SECRET-KEY-1…"}
 	case strings.HasPrefix(text, binaryIntro), strings.HasPrefix(text, armorIntro):
-		return &Problem{Summary: "it is itself encrypted with age", Hint: "decrypt it first: age -d FILE"}
+		return &Problem{Summary: "it is itself encrypted with age", Advice: "decrypt it first: age -d FILE"}
 	case strings.HasPrefix(text, "-----BEGIN "):
 		return errors.New("it is a PEM block, but no private key")
 	}
@@ -192,7 +183,7 @@ func parseSSHIdentity(ask Passphrase, text string) (identity, error) {
 		return lockedSSHIdentity(ask, text, locked.PublicKey)
 	}
 	if err != nil {
-		return identity{}, &Problem{Summary: "it is a damaged private key", Hint: "check that it came with all its lines and line breaks"}
+		return identity{}, &Problem{Summary: "it is a damaged private key", Advice: "check that it came with all its lines and line breaks"}
 	}
 	signer, err := ssh.NewSignerFromKey(raw)
 	if err != nil {
@@ -209,7 +200,7 @@ func lockedSSHIdentity(ask Passphrase, text string, pub ssh.PublicKey) (identity
 	if ask == nil || pub == nil {
 		return identity{}, &Problem{
 			Summary: "it is an SSH private key with a passphrase",
-			Hint:    "use one without: ssh-keygen -p -f COPY-OF-THE-KEY, or a native age identity",
+			Advice:  "use one without: ssh-keygen -p -f COPY-OF-THE-KEY, or a native age identity",
 		}
 	}
 	key, err := agessh.NewEncryptedSSHIdentity(pub, []byte(text), func() ([]byte, error) {

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -8,7 +9,7 @@ import (
 // Problem is an error that a person can do something about.
 type Problem struct {
 	Summary string // what is wrong, with the file or source that it is wrong in
-	Hint    string // what to do about it; may be empty
+	Advice  string // what to do about it; may be empty
 	Err     error  // the cause, or nil
 }
 
@@ -21,8 +22,15 @@ func (p *Problem) Error() string {
 
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Advice returns the hint, for whoever shows the error to a person.
-func (p *Problem) Advice() string { return p.Hint }
+// Hint returns the advice, or else that of the cause, for whoever shows the error
+// to a person.
+func (p *Problem) Hint() string {
+	var cause interface{ Hint() string }
+	if p.Advice == "" && errors.As(p.Err, &cause) {
+		return cause.Hint()
+	}
+	return p.Advice
+}
 
 // NoMatchError says that none of the identities can decrypt a file.
 type NoMatchError struct {
@@ -41,8 +49,8 @@ func (e *NoMatchError) Error() string {
 	return msg
 }
 
-// Advice says how access to the file is given.
-func (e *NoMatchError) Advice() string {
+// Hint says how access to the file is given.
+func (e *NoMatchError) Hint() string {
 	return fmt.Sprintf("use an identity of one of its readers, or let one of them add yours to %s and run `appstack secrets rekey`", RecipientsFile)
 }
 

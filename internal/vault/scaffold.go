@@ -86,7 +86,7 @@ const recipientsIntro = `# Who can read the secrets of this repository: one reci
 `
 
 // WriteExample makes [ExampleFile], which names every secret that the stack does,
-// without values. Where there is one, it is written anew if the names have changed.
+// without values. It replaces an earlier one.
 func (v *Vault) WriteExample(refs []Reference, files []string) error {
 	into := "FILE"
 	if len(files) > 0 {
@@ -128,14 +128,10 @@ func Example(refs []Reference) string {
 }
 
 // WriteIgnore adds to .gitignore what must not be committed: private keys, backups,
-// and plain copies of the given secrets files. Lines that are there are left alone.
-func (v *Vault) WriteIgnore(files []string) (added []string, err error) {
-	want := []string{"/.appstack/identity*", "/.appstack/*.key", "identity.txt", "*.agekey", "*.age.bak", "*.age.orig", "*.age~", ".*.age.new-*"}
-	for _, file := range files {
-		if plain, encrypted := strings.CutSuffix(path.Clean(file), ".age"); encrypted {
-			want = append(want, "/"+plain)
-		}
-	}
+// plain copies of the given secrets files, and the private files given. Lines that
+// are there are left alone.
+func (v *Vault) WriteIgnore(files []string, private ...string) (added []string, err error) {
+	want := ignored(files, private)
 	text, err := readLimited(v.path(".gitignore"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -157,6 +153,19 @@ func (v *Vault) WriteIgnore(files []string) (added []string, err error) {
 	b.WriteString("# appstack: private keys, and copies of secrets that are not encrypted\n")
 	b.WriteString(strings.Join(added, "\n") + "\n")
 	return added, replaceFile(v.path(".gitignore"), []byte(b.String()), 0o644)
+}
+
+func ignored(files, private []string) []string {
+	lines := []string{"/.appstack/identity*", "/.appstack/*.key", "identity.txt", "*.agekey", "*.age.bak", "*.age.orig", "*.age~", ".*.age.new-*"}
+	for _, file := range files {
+		if plain, encrypted := strings.CutSuffix(path.Clean(file), ".age"); encrypted {
+			lines = append(lines, "/"+plain)
+		}
+	}
+	for _, file := range private {
+		lines = append(lines, "/"+path.Clean(file))
+	}
+	return lines
 }
 
 // create makes a file unless it is there.

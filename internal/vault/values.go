@@ -24,7 +24,7 @@ type entry struct {
 }
 
 // validName is how a secret may be called, so that ${secret.NAME} can refer to it.
-var validName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$`)
+var validName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 
 // maxNesting bounds how deep the maps of a secrets file go.
 const maxNesting = 20
@@ -116,7 +116,7 @@ func (f *flattener) mapping(prefix string, m *yaml.Node) {
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		key, value := m.Content[i], m.Content[i+1]
 		if key.Kind != yaml.ScalarNode || !validName.MatchString(prefix+key.Value) {
-			f.fail(key, "a name may have letters, digits, _ and -, and begins with a letter")
+			f.fail(key, "a name may have letters, digits, _ and -")
 			continue
 		}
 		f.value(prefix+key.Value, key, value)

@@ -57,7 +57,7 @@ func (v *Vault) Open(files ...string) (*Secrets, error) {
 		}
 		entries, err := parseValues(f.plain)
 		if err != nil {
-			return nil, &Problem{Summary: "cannot read " + file, Err: err, Hint: "correct it with `appstack secrets edit " + file + "`"}
+			return nil, &Problem{Summary: "cannot read " + file, Err: err, Advice: "correct it with `appstack secrets edit " + file + "`"}
 		}
 		for _, e := range entries {
 			if err := v.hide(file, e); err != nil {
@@ -96,7 +96,7 @@ func (v *Vault) hide(file string, e entry) error {
 		return &Problem{
 			Summary: fmt.Sprintf("cannot use %s, line %d, %s", file, e.line, e.name),
 			Err:     err,
-			Hint:    "set a longer one: appstack secrets set " + e.name,
+			Advice:  "set a longer one: appstack secrets set " + e.name,
 		}
 	}
 	return nil
@@ -117,7 +117,7 @@ func (v *Vault) load(file string) (vaultFile, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return vaultFile{}, &Problem{
 			Summary: "there is no secrets file " + file,
-			Hint:    "make it with `appstack secrets edit " + file + "`",
+			Advice:  "make it with `appstack secrets edit " + file + "`",
 			Err:     os.ErrNotExist,
 		}
 	}
@@ -174,7 +174,7 @@ func (v *Vault) explain(file string, h Header, err error) error {
 	if h.count(stanzaScrypt) > 0 {
 		return &Problem{
 			Summary: fmt.Sprintf("%s is encrypted with a passphrase, and not to a recipient", file),
-			Hint:    "decrypt it with `age -d`, and put the values in with `appstack secrets edit`",
+			Advice:  "decrypt it with `age -d`, and put the values in with `appstack secrets edit`",
 		}
 	}
 	return &NoMatchError{
@@ -218,7 +218,7 @@ func (v *Vault) recipients(file string) ([]Recipient, error) {
 	if len(recipients) == 0 {
 		return nil, &Problem{
 			Summary: fmt.Sprintf("%s names nobody who could read %s", RecipientsFile, file),
-			Hint:    "add recipients to it; `appstack secrets init` makes the file",
+			Advice:  "add recipients to it; `appstack secrets init` makes the file",
 		}
 	}
 	return recipients, nil
