@@ -113,3 +113,29 @@ func (e *BusyError) Error() string { return "another run is working on the machi
 
 // Hint tells what to do about it.
 func (e *BusyError) Hint() string { return "wait for it, then run again" }
+
+// LostError says that the connection broke off. The step that ran may have finished;
+// none after it began.
+type LostError struct {
+	Step *plan.Step  // nil: none ran
+	Done []plan.Step // what was done before, in order
+	Err  error
+}
+
+func (e *LostError) Error() string {
+	text := fmt.Sprintf("the connection is lost after %d steps", len(e.Done))
+	if e.Step != nil {
+		text += fmt.Sprintf(", during %s %s", e.Step.Verb, e.Step.Resource)
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Hint tells what to do about it.
+func (e *LostError) Hint() string {
+	return "run again: it goes on from what the machine's state is then"
+}

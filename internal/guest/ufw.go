@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -23,23 +22,12 @@ func rule(tuple, comment string) machine.Rule {
 	}
 	r := machine.Rule{Port: f[2], Protocol: f[1], Ours: decoded(comment) == ruleComment}
 	if !isAny(f[5]) {
-		r.From = canonical(f[5])
+		r.From = f[5]
 	}
 	return r
 }
 
 func isAny(address string) bool { return address == "0.0.0.0/0" || address == "::/0" }
-
-// canonical returns an address as its CIDR.
-func canonical(address string) string {
-	if a, err := netip.ParseAddr(address); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()).String()
-	}
-	if p, err := netip.ParsePrefix(address); err == nil {
-		return p.Masked().String()
-	}
-	return address
-}
 
 // appendRule adds a rule, but for the IPv6 half of one from anywhere, which UFW
 // keeps twice.

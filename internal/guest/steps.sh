@@ -1,0 +1,335 @@
+# What steps call. Each function does its work again without harm.
+
+state=/var/lib/appstack
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none
+
+say() { printf '%s\n' "$*"; }
+
+fail() {
+	say "$@"
+	exit 1
+}
+
+# remember and forget keep a line in a list.
+remember() {
+	grep -qsxF -- "$2" "$1" || printf '%s\n' "$2" >>"$1"
+}
+
+forget() {
+	grep -qsxF -- "$2" "$1" || return 0
+	grep -vxF -- "$2" "$1" >"$1.new" || :
+	mv -f "$1.new" "$1"
+}
+
+# stale reads the units that the coming steps leave with older files; fresh says
+# that one has the new ones.
+stale() {
+	while IFS= read -r name; do remember $state/stale "$name"; done
+}
+
+fresh() {
+	for name; do forget $state/stale "$name"; done
+}
+
+## packages
+
+apt_get() {
+	apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 \
+		-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+
+# update waits for the lock on the lists, which DPkg::Lock::Timeout is not for.
+update() {
+	updated=1
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		if apt_get -o APT::Update::Error-Mode=any update >"$0.apt" 2>&1; then
+			cat "$0.apt"
+			: >$state/updated
+			return
+		fi
+		grep -q 'Could not get lock /var/lib/apt/lists' "$0.apt" || break
+		say "waiting for another program's update of the package lists ($((i * 10)) s)"
+		sleep 10
+	done
+	cat "$0.apt"
+	say "the package lists could not be updated; going on with what is there"
+}
+
+# outdated tells whether the package lists are missing, older than six hours, or older
+# than a source. Their own times are their server's; so we keep ours.
+outdated() {
+	[ -n "$(ls /var/lib/apt/lists/*_Packages* 2>/dev/null)" ] || return 0
+	[ -e $state/updated ] || return 0
+	touch -d '-6 hours' "$0.since"
+	[ $state/updated -nt "$0.since" ] || return 0
+	for source in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+		[ "$source" -nt $state/updated ] && return 0
+	done
+	return 1
+}
+
+# repair finishes what an interrupted dpkg left half done.
+repair() {
+	[ -n "$(dpkg --audit 2>/dev/null)" ] || [ -n "$(ls /var/lib/dpkg/updates 2>/dev/null)" ] || return 0
+	say "dpkg was interrupted before; finishing what it began"
+	dpkg --force-confdef --force-confold --configure -a && apt_get -f install && return
+	say "dpkg's state is broken and could not be repaired:"
+	dpkg --audit
+	return 1
+}
+
+install_packages() {
+	updated=
+	repair
+	if outdated; then update; fi
+	apt_get --no-install-recommends install "$@" && return
+	repair
+	[ -n "$updated" ] || update
+	apt_get --no-install-recommends install "$@"
+}
+
+## files
+
+# settle makes a file's new content last and take its place.
+settle() {
+	sync "$1"
+	mv -fT -- "$1" "$2"
+	sync "${2%/*}/"
+	case $2 in /etc/systemd/system/*) : >$state/daemon-reload ;; esac
+}
+
+write_file() { # PATH MODE OWNER GROUP CHECK < content
+	dir=${1%/*}
+	[ -d "$dir/" ] || mkdir -p "$dir"
+	tmp=$(mktemp "$dir/.${1##*/}.XXXXXX")
+	trap 'rm -f "$tmp"' EXIT
+	cat >"$tmp"
+	chown "$3:$4" "$tmp"
+	chmod "$2" "$tmp"
+	[ -z "$5" ] || $5 "$tmp" || fail "$5 does not accept it; $1 stays as it was"
+	[ -e "$1" ] || remember $state/files "$1"
+	settle "$tmp" "$1"
+}
+
+set_mode() { # PATH MODE OWNER GROUP
+	chown -h "$3:$4" "$1"
+	chmod "$2" "$1"
+}
+
+make_directory() { # PATH MODE OWNER GROUP
+	mkdir -p "$1"
+	set_mode "$@"
+}
+
+remove_file() {
+	rm -f -- "$1"
+	forget $state/files "$1"
+	case $1 in /etc/systemd/system/*) : >$state/daemon-reload ;; esac
+}
+
+## users
+
+make_groups() {
+	for group; do getent group "$group" >/dev/null || groupadd "$group"; done
+}
+
+create_user() { # NAME SHELL HOME GROUP…
+	name=$1 shell=$2 home=$3
+	shift 3
+	make_groups "$@"
+	getent passwd "$name" >/dev/null ||
+		useradd -m -U -p '*' ${shell:+-s "$shell"} ${home:+-d "$home"} "$name"
+	for group; do usermod -a -G "$group" "$name"; done
+}
+
+set_user() { # NAME SHELL HOME GROUP…
+	name=$1 shell=$2 home=$3
+	shift 3
+	[ -z "$shell" ] || [ -x "$shell" ] || fail "the shell $shell does not exist"
+	make_groups "$@"
+	[ -z "$shell$home" ] || usermod ${shell:+-s "$shell"} ${home:+-d "$home"} "$name"
+	for group; do usermod -a -G "$group" "$name"; done
+}
+
+keys_of() {
+	home=$(getent passwd "$1" | cut -d : -f 6)
+	[ -n "$home" ] || fail "there is no user $1"
+	group=$(id -g "$1")
+	[ -d "$home/.ssh" ] || install -d -m 700 -o "$1" -g "$group" "$home/.ssh"
+	keys=$home/.ssh/authorized_keys
+	tmp=$(mktemp "$keys.XXXXXX")
+	trap 'rm -f "$tmp"' EXIT
+	chown "$1:$group" "$tmp"
+}
+
+add_key() { # USER KEY < line
+	keys_of "$1"
+	if [ -f "$keys" ]; then grep -vF -e "$2" "$keys" >"$tmp" || :; fi
+	if [ -s "$tmp" ] && [ -n "$(tail -c 1 "$tmp")" ]; then echo >>"$tmp"; fi
+	cat >>"$tmp"
+	settle "$tmp" "$keys"
+}
+
+remove_key() { # USER KEY
+	keys_of "$1"
+	grep -vF -e "$2" "$keys" >"$tmp" || :
+	settle "$tmp" "$keys"
+}
+
+## firewall
+
+add_rule() { # PORT PROTOCOL FROM
+	ufw allow proto "$2" from "$3" to any port "$1" comment appstack
+}
+
+remove_rule() { # PORT PROTOCOL FROM
+	ufw delete allow proto "$2" from "$3" to any port "$1"
+}
+
+enable_firewall() {
+	grep -qs '^DEFAULT_INPUT_POLICY="DROP"' /etc/default/ufw || ufw default deny incoming
+	ufw --force enable
+}
+
+## system
+
+set_timezone() {
+	[ -f "/usr/share/zoneinfo/$1" ] || fail "there is no time zone $1 on the machine (package tzdata)"
+	ln -sfT "/usr/share/zoneinfo/$1" /etc/localtime.new
+	mv -fT /etc/localtime.new /etc/localtime
+	echo "$1" >/etc/timezone
+}
+
+set_locale() {
+	case $1 in
+	C | C.UTF-8 | POSIX) ;;
+	*)
+		command -v locale-gen >/dev/null || fail "the locale $1 needs the package locales"
+		sed -i "s/^# *\\($1 .*\\)/\\1/" /etc/locale.gen
+		grep -q "^$1 " /etc/locale.gen || fail "there is no locale $1 in /etc/locale.gen"
+		locale-gen
+		;;
+	esac
+	file=$(readlink -f /etc/default/locale)
+	{ grep -sv '^LANG=' "$file" || :; printf 'LANG=%s\n' "$1"; } >"$file.new"
+	mv -f "$file.new" "$file"
+}
+
+## databases
+
+# set_database makes role and database what they are to be. Its input sets psql's
+# variable password, and ends with the extensions.
+set_database() { # NAME OWNER ENCODING
+	systemctl start postgresql.service
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		[ -S /var/run/postgresql/.s.PGSQL.5432 ] && break
+		sleep 1
+	done
+	cd /
+	remember $state/databases "$1"
+	setpriv --reuid postgres --regid postgres --init-groups \
+		psql -X -q -v ON_ERROR_STOP=1 -v db="$1" -v role="$2" -v encoding="$3" -d postgres
+}
+
+## release
+
+deploy() { # SHA UNIT… < what the script reads
+	sha=$1
+	shift
+	daemon_reload
+	/usr/local/bin/deploy_app.sh "$sha"
+	fresh release "$@"
+}
+
+## units
+
+daemon_reload() {
+	[ -e $state/daemon-reload ] || return 0
+	systemctl daemon-reload
+	rm -f $state/daemon-reload
+}
+
+# unit does a verb of systemctl's, and tells why it failed.
+unit() { # VERB UNIT
+	daemon_reload
+	if systemctl "$1" "$2"; then
+		fresh "$2"
+		return
+	fi
+	systemctl --no-pager --full -n 15 status "$2" || :
+	return 1
+}
+
+enable_unit() {
+	daemon_reload
+	systemctl -q enable "$1"
+}
+
+reload_unit() {
+	case $1 in ssh*) sshd -t || fail "sshd does not accept its configuration; it is not reloaded" ;; esac
+	unit try-reload-or-restart "$1"
+}
+
+remove_unit() {
+	daemon_reload
+	case $1 in
+	*@.*) systemctl stop "${1%@.*}@*.${1##*.}" 2>/dev/null || : ;;
+	*) systemctl -q disable --now "$1" || systemctl stop "$1" 2>/dev/null || : ;;
+	esac
+	rm -rf "/etc/systemd/system/$1.d"
+	remove_file "/etc/systemd/system/$1"
+	systemctl reset-failed "$1" 2>/dev/null || :
+	fresh "$1"
+	daemon_reload
+}
+
+## lock-out guard
+
+# guard_arm keeps copies of files and has them put back in that time, unless
+# guard_confirm comes before.
+guard_arm() { # SECONDS PATH…
+	seconds=$1
+	shift
+	systemctl -q stop appstack-guard.timer 2>/dev/null || :
+	rm -rf $state/guard
+	mkdir -m 700 $state/guard
+	cp "$0" $state/guard/lib
+	n=0
+	for path; do
+		n=$((n + 1))
+		printf '%s\n' "$path" >>$state/guard/paths
+		if [ -e "$path" ]; then cp -a -- "$path" "$state/guard/$n"; fi
+	done
+	: >$state/guard/armed
+	systemd-run -q --unit=appstack-guard --collect --on-active="$seconds" --timer-property=AccuracySec=1s \
+		/bin/sh -c '. "$0"; guard_undo' $state/guard/lib
+}
+
+# The rename decides between the two.
+guard_confirm() {
+	mv $state/guard/armed $state/guard/confirmed 2>/dev/null || fail "the machine has undone the change already"
+	systemctl -q stop appstack-guard.timer 2>/dev/null || :
+	rm -rf $state/guard
+}
+
+guard_undo() {
+	mv $state/guard/armed $state/guard/undoing 2>/dev/null || return 0
+	say "nobody confirmed that the machine can still be reached: undoing the change"
+	firewall=$(grep -nxF /etc/ufw/ufw.conf $state/guard/paths | cut -d : -f 1)
+	was_on=
+	[ -z "$firewall" ] || was_on=$(grep -sx 'ENABLED=yes' "$state/guard/$firewall") || :
+	if [ -n "$firewall" ] && [ -z "$was_on" ]; then ufw --force disable || :; fi
+	n=0
+	while IFS= read -r path; do
+		n=$((n + 1))
+		if [ ! -e "$state/guard/$n" ]; then
+			rm -f -- "$path"
+		elif cp -a -- "$state/guard/$n" "$path.appstack"; then
+			mv -fT -- "$path.appstack" "$path"
+		fi
+	done <$state/guard/paths
+	[ -z "$was_on" ] || ufw reload || :
+	systemctl try-reload-or-restart ssh.service || :
+	systemctl -q stop appstack-guard.timer 2>/dev/null || :
+	rm -rf $state/guard
+}
