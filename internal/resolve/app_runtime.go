@@ -1,0 +1,103 @@
+package resolve
+
+import (
+	"cmp"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/org/appstack-action/internal/diag"
+	"github.com/org/appstack-action/templates"
+)
+
+// runtime asks for what runs the app.
+func (b *osBuilder) runtime() {
+	switch b.env.App.Runtime {
+	case "node":
+		b.node()
+	case "python":
+		b.python()
+	}
+}
+
+// node asks for Node.js: Debian's, whose npm is a package of its own, or that of
+// the apt repository which the stack names, which brings npm along.
+func (b *osBuilder) node() {
+	a := b.env.App
+	src := a.NodeSource
+	if src == nil {
+		b.install("nodejs", "npm")
+		if a.Version != "" {
+			b.problems.Add(diag.Diagnostic{
+				Severity: diag.Error, Pos: b.env.Pos("app.version"),
+				Summary: "Node.js " + a.Version + " needs an apt repository that has it",
+				Hint:    "write `node_source: {url: https://deb.nodesource.com/node_" + a.Version + ".x, signed_by: …}`, or leave `version` out to take Debian's",
+			})
+		}
+		return
+	}
+	b.install("nodejs")
+	const list, key, pin = "/etc/apt/sources.list.d/appstack-node.sources", "/etc/apt/keyrings/appstack-node.asc", "/etc/apt/preferences.d/appstack-node"
+	b.dir("/etc/apt/keyrings", 0o755, "root", "root")
+	signedBy := src.SignedBy
+	if strings.Contains(signedBy, "BEGIN PGP") {
+		b.file(key, strings.TrimSpace(signedBy)+"\n")
+		signedBy = key
+	}
+	b.file(list, templates.AptSource{URL: src.URL, Suite: src.Suite, Components: src.Components, SignedBy: signedBy}.File())
+	if host := hostOf(src.URL); host != "" {
+		b.file(pin, "Package: nodejs\nPin: origin "+host+"\nPin-Priority: 700\n")
+	}
+}
+
+// python asks for Python with venv, of the distribution's minor version or a given one.
+func (b *osBuilder) python() {
+	p := b.interpreter()
+	b.install(p, p+"-venv")
+	for _, name := range []string{"build_python", "uv_constraints.py", "import_check.py"} {
+		b.script(path.Join(libDir, name), templates.Script("scripts/"+name))
+	}
+}
+
+func (b *osBuilder) interpreter() string { return "python" + cmp.Or(b.env.App.Version, "3") }
+
+// build is the command that builds the app as a whole.
+func (b *osBuilder) build() string {
+	a := b.env.App
+	if a.Build != "" || a.Runtime != "python" {
+		return a.Build
+	}
+	return strings.TrimSpace(path.Join(libDir, "build_python") + " " + b.interpreter() + " " + a.Wheels)
+}
+
+// pythonModule finds the module that a command runs from the release's venv.
+var pythonModule = regexp.MustCompile(`\.venv/bin/python[0-9.]* (?:-[BEIOsuv]+ )*-m ([A-Za-z_][A-Za-z0-9_.]*)`)
+
+// check is the command that has to accept a build before anything is switched: for
+// Python, that what the commands run can be imported.
+func (b *osBuilder) check() string {
+	a := b.env.App
+	if a.Runtime != "python" {
+		return ""
+	}
+	var modules []string
+	note := func(dir, command string) {
+		if m := pythonModule.FindStringSubmatch(command); m != nil && path.Clean(dir) == "." {
+			modules = append(modules, m[1])
+		}
+	}
+	for _, s := range a.Services {
+		note(s.Dir, s.Start)
+		note(s.Dir, s.Migrate)
+	}
+	note(".", a.Migrate)
+	for _, job := range a.Cron {
+		note(".", job.Run)
+	}
+	slices.Sort(modules)
+	if len(modules) == 0 {
+		return ""
+	}
+	return ".venv/bin/python " + path.Join(libDir, "import_check.py") + " " + strings.Join(slices.Compact(modules), " ")
+}
