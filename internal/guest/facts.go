@@ -58,7 +58,11 @@ func checkNames(want *machine.OS) error {
 	if r := want.Release; r != nil && r.SHA != "" && !shaName.MatchString(r.SHA) {
 		return fmt.Errorf("%q is no name for a release", r.SHA)
 	}
-	for p := range want.Files {
+	paths := sortedKeys(want.Files)
+	if r := want.Release; r != nil && r.Dir != "" {
+		paths = append(paths, r.Dir)
+	}
+	for _, p := range paths {
 		if err := checkPath(p); err != nil {
 			return err
 		}
@@ -87,7 +91,7 @@ func observation(want *machine.OS) string {
 		line("firewall")
 	}
 	if want.Release != nil {
-		line("release", want.Release.SHA)
+		line("release", cmp.Or(want.Release.Dir, "/srv/app"), want.Release.SHA)
 	}
 	if want.Timezone != "" {
 		line("timezone")
@@ -100,6 +104,7 @@ func observation(want *machine.OS) string {
 		b.WriteString("PGPASSWORD=" + quote(db.Password.Reveal()) + "; export PGPASSWORD\n")
 		line("database", name, db.Owner)
 	}
+	line("kept", sortedKeys(want.Databases)...)
 	b.WriteString("unset PGPASSWORD\necho end\n")
 	return b.String()
 }

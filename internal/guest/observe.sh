@@ -121,10 +121,10 @@ firewall() {
 	return 0
 }
 
-# release SHA reports the commit that serves, and whether SHA is marked bad.
+# release DIR SHA reports the commit that serves, and whether SHA is marked bad.
 release() {
-	[ ! -L /srv/app/current ] || printf 'release\t%s\n' "$(readlink /srv/app/current)"
-	[ ! -e "/srv/app/releases/$1.failed" ] || printf 'failed\t%s\n' "$1"
+	[ ! -L "$1/current" ] || printf 'release\t%s\n' "$(readlink "$1/current")"
+	[ ! -e "$1/releases/$2.failed" ] || printf 'failed\t%s\n' "$2"
 }
 
 timezone() { printf 'timezone\t%s\n' "$(readlink /etc/localtime)"; }
@@ -159,9 +159,17 @@ database() {
 	psql_as_postgres -d "$1" -v db="$1" <<-'SQL' 2>/dev/null
 		SELECT 'extension', :'db', extname FROM pg_extension WHERE extname <> 'plpgsql';
 	SQL
-	if [ "$("$psql" -w -X -A -t -q -h 127.0.0.1 -U "$2" -d "$1" -c 'SELECT 1' 2>/dev/null </dev/null)" = 1 ]; then
+	if [ -n "$2" ] && [ "$("$psql" -w -X -A -t -q -h 127.0.0.1 -U "$2" -d "$1" -c 'SELECT 1' 2>/dev/null </dev/null)" = 1 ]; then
 		printf 'login\t%s\n' "$1"
 	fi
+}
+
+# kept NAME… reports the databases that we made beside these.
+kept() {
+	[ -r $state/databases ] || return 0
+	while IFS= read -r name; do
+		case " $* " in *" $name "*) ;; *) database "$name" '' ;; esac
+	done <$state/databases
 }
 
 guard() { [ ! -e $state/guard/armed ] || echo guarded; }

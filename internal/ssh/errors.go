@@ -95,4 +95,6 @@ func (e *DeadError) Error() string {
 func (e *DeadError) Unwrap() error { return e.Err }
 
 // Hint tells what to do about it.
-func (e *DeadError) Hint() string { return "run again: it goes on from what the machine's state is then" }
+func (e *DeadError) Hint() string {
+	return "run again: it goes on from what the machine's state is then"
+}
