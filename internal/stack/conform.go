@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -35,30 +36,24 @@ func (f *file) diagnostic(n *node, severity diag.Severity, summary, detail, hint
 	}
 }
 
-// conform returns the tree at path that layout l allows, nil where nothing
-// of n fits.
+// conform returns the tree at path that f allows. What does not fit is
+// reported and marked as bad.
 func (c *checker) conform(n *node, f *field, path string) *node {
 	switch {
 	case n.isNull():
 		return n
 	case n.kind == scalar && !strings.HasPrefix(n.tag, "!!"):
 		c.report(n, fmt.Sprintf("the YAML tag %s means nothing here", n.tag), "", tagHint(n.tag))
-		return nil
+		return n.spoiled()
 	case n.kind == scalar && f.short != "":
-		inner := f.field(f.short)
-		if value := c.conform(n, inner, path); value != nil {
-			return &node{kind: mapping, line: n.line, col: n.col, pairs: []pair{{text(f.short), value}}}
-		}
-		return nil
+		value := c.conform(n, f.field(f.short), path)
+		return &node{kind: mapping, line: n.line, col: n.col, pairs: []pair{{text(f.short), value}}}
 	case n.kind == scalar && f.one:
 		f = &field{key: f.key, layout: f.elem, anyScalar: f.anyScalar}
-		if value := c.conform(n, f, path); value != nil {
-			return &node{kind: sequence, line: n.line, col: n.col, items: []*node{value}}
-		}
-		return nil
+		value := c.conform(n, f, path)
+		return &node{kind: sequence, line: n.line, col: n.col, items: []*node{value}}
 	case n.kind != f.kind:
-		c.mismatch(n, f, path)
-		return nil
+		return c.mismatch(n, f, path)
 	}
 	switch f.kind {
 	case mapping:
@@ -77,12 +72,12 @@ func (c *checker) conformList(n *node, f *field, path string) *node {
 	for i, item := range n.items {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if item.isNull() {
-			c.report(item, "an empty item in "+path, "", "remove the `-`, or write the item behind it")
-			continue
+			c.report(item, "an empty item in "+brief(path), "", "remove the `-`, or write the item behind it")
+			item = item.spoiled()
+		} else {
+			item = c.conform(item, elem, at)
 		}
-		if value := c.conform(item, elem, at); value != nil {
-			out.items = append(out.items, value)
-		}
+		out.items = append(out.items, item)
 	}
 	return &out
 }
@@ -129,29 +124,47 @@ func (c *checker) member(n *node, p pair, f *field, path string) (*node, string)
 	return c.conform(p.value, inner, join(path, inner.key)), inner.key
 }
 
-// mismatch reports that n is no f.kind, in YAML's words.
-func (c *checker) mismatch(n *node, f *field, path string) {
-	c.report(n, fmt.Sprintf("%s must be %s, not %s", path, f.wants(), n.describe()), "", f.mismatchHint(n))
+// mismatch reports that n is not what f wants, in YAML's words.
+func (c *checker) mismatch(n *node, f *field, path string) *node {
+	subject := brief(path)
+	if path == "" {
+		subject = "the file"
+	}
+	c.report(n, fmt.Sprintf("%s must be %s, not %s", subject, f.wants(), n.describe()), "", f.mismatchHint(n))
+	return n.spoiled()
+}
+
+// spoiled returns n marked as bad.
+func (n *node) spoiled() *node {
+	out := *n
+	out.bad = true
+	return &out
 }
 
 func (c *checker) conformScalar(n *node, f *field, path string) *node {
 	if !f.accepts(n) {
-		c.mismatch(n, f, path)
-		return nil
+		return c.mismatch(n, f, path)
 	}
 	if len(f.enum) > 0 && !contains(f.enum, n.value) && !strings.Contains(n.value, "${") {
-		hint := ""
-		if meant := nearest(n.value, f.enum); meant != "" {
-			hint = fmt.Sprintf("did you mean `%s`?", meant)
-		}
-		c.report(n, fmt.Sprintf("%s can't be %s", path, n.describe()), "allowed: "+strings.Join(f.enum, ", "), hint)
-		return nil
+		return c.conformEnum(n, f, path)
 	}
 	if number, err := strconv.ParseFloat(n.value, 64); err == nil && isNumber(n) && !f.contains(number) {
-		c.report(n, fmt.Sprintf("%s must be %s, not %s", path, f.limits, n.value), "", f.rangeHint(number))
-		return nil
+		c.report(n, fmt.Sprintf("%s must be %s, not %s", brief(path), f.limits, n.value), "", f.rangeHint(number))
+		return n.spoiled()
 	}
 	return n
+}
+
+// conformEnum reports a word that is none of those allowed, and goes on with
+// the one that was probably meant.
+func (c *checker) conformEnum(n *node, f *field, path string) *node {
+	out, hint := n.spoiled(), ""
+	if meant := nearest(n.value, f.enum); meant != "" {
+		hint = fmt.Sprintf("did you mean `%s`?", meant)
+		out.bad, out.value = false, meant
+	}
+	c.report(n, fmt.Sprintf("%s can't be %s", brief(path), n.describe()), "allowed: "+strings.Join(f.enum, ", "), hint)
+	return out
 }
 
 // in returns " in path", or nothing at the top level.
@@ -159,7 +172,19 @@ func in(path string) string {
 	if path == "" {
 		return ""
 	}
-	return " in " + path
+	return " in " + brief(path)
+}
+
+var layer = regexp.MustCompile(`^(?:defaults|projects\.[^.]+(?:\.envs\.[^.]+)?)\.`)
+
+// brief returns path without the layer of settings that it is in, which the
+// position tells: "guest.memory" for "projects.shop.envs.dev.guest.memory".
+func brief(path string) string {
+	short := layer.ReplaceAllString(path, "")
+	if short == "envs" || strings.HasPrefix(short, "envs.") {
+		return path
+	}
+	return short
 }
 
 func join(path, key string) string {

@@ -10,7 +10,7 @@ import (
 // decode fills v with what n holds. The tree has been checked: what does not
 // fit has been reported, and is left at its zero value here.
 func (l *layout) decode(n *node, v reflect.Value) {
-	if n == nil || n.kind != l.kind || n.isNull() {
+	if n == nil || n.bad || n.kind != l.kind || n.isNull() {
 		return
 	}
 	if v.Kind() == reflect.Pointer {

@@ -183,10 +183,15 @@ func fill(root *node, table []compiled) *node {
 // derive returns the value that the row takes from elsewhere in root.
 func (c compiled) derive(root *node) *node {
 	source := root.get(c.from...)
-	if source == nil || c.plus == "" {
-		return source
+	if source == nil {
+		return nil
 	}
-	return text(source.value + c.plus)
+	if c.plus != "" {
+		return text(source.value + c.plus)
+	}
+	out := *source
+	out.derived = true
+	return &out
 }
 
 // fillAt returns n with value at the path of steps where there is nothing.

@@ -13,11 +13,20 @@ type Lookup func(name string) (value string, ok bool)
 
 // Expand returns a copy of e in which every `${…}` is replaced by what
 // lookup knows, and `$${` by `${`. A name that lookup does not know is an
-// error at its place; known names help to say what was meant.
+// error at its place; known names help to say what was meant. What could not
+// be checked before, such as an address in a secret, is checked now.
 func (e *Env) Expand(lookup Lookup, known ...string) (*Env, diag.List) {
-	x := expander{file: e.file, lookup: lookup, known: known, final: true}
+	x := expander{file: e.file, known: known, final: true}
+	x.lookup = func(name string) (string, bool) {
+		if name == "branch" || name == "ip" {
+			own := expander{file: e.file, lookup: lookup}
+			return ownValue(name, own.expand(e.node.get(name))), true
+		}
+		return lookup(name)
+	}
 	out := *e
 	out.node = x.expand(e.node)
+	out.expanded = out.node != e.node
 	out.decode()
 	if !x.list.HasErrors() {
 		out.validate(&x.list)
@@ -49,22 +58,43 @@ func (e *Env) expandOwn(list *diag.List) {
 	}}
 	for _, key := range []string{"branch", "ip"} {
 		n := e.node.get(key)
-		if n == nil || n.kind != scalar {
-			own[key] = ""
-			continue
-		}
-		value := x.expand(n).value
-		if strings.Contains(value, "${") {
-			own[key] = "${" + key + "}" // known after the secrets only
-			continue
-		}
-		own[key], _, _ = strings.Cut(value, "/")
-		if key == "branch" {
-			own[key] = value
+		if n != nil && refersTo(n, envNames[2:]) {
+			list.Add(e.file.diagnostic(n, diag.Error, fmt.Sprintf("`%s` can use `${project}`, `${env}` and secrets only", key), "", ""))
 		}
 	}
-	e.node = x.expand(e.node)
-	list.AddAll(x.list)
+	branch, ip := ownValue("branch", x.expand(e.node.get("branch"))), ownValue("ip", x.expand(e.node.get("ip")))
+	// With a secret in them they are known when the secrets are.
+	if !strings.Contains(branch, "${") {
+		own["branch"] = branch
+	}
+	if !strings.Contains(ip, "${") {
+		own["ip"] = ip
+	}
+	e.shown = x.expand(e.node)
+	e.expanded = e.shown != e.node
+	e.node = e.shown
+}
+
+// ownValue returns what `${branch}` and `${ip}` stand for: an address goes
+// without its prefix length.
+func ownValue(name string, n *node) string {
+	if n == nil {
+		return ""
+	}
+	if name == "ip" {
+		address, _, _ := strings.Cut(n.value, "/")
+		return address
+	}
+	return n.value
+}
+
+func refersTo(n *node, names []string) bool {
+	for _, part := range splitText(n.value) {
+		if contains(names, part.name) {
+			return true
+		}
+	}
+	return false
 }
 
 // expander replaces `${…}` in a tree.
@@ -116,13 +146,14 @@ func (x *expander) scalar(n *node) *node {
 		return n
 	}
 	var b strings.Builder
+	out := *n
 	for _, part := range splitText(n.value) {
 		b.WriteString(x.part(n, part))
+		out.secret = out.secret || x.final && part.name != "" && !contains(envNames, part.name)
 	}
 	if b.String() == n.value {
 		return n
 	}
-	out := *n
 	out.value = b.String()
 	return &out
 }
@@ -142,6 +173,7 @@ func (x *expander) part(n *node, p textPart) string {
 		if meant := nearest(p.name, x.known); meant != "" {
 			d.Hint = fmt.Sprintf("did you mean `${%s}`?", meant)
 		}
+		narrow(&d, p.raw)
 		x.list.Add(d)
 	}
 	return p.raw

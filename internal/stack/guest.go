@@ -1,5 +1,14 @@
 package stack
 
+import (
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // Guest is the container (CT) or virtual machine (VM) as Proxmox keeps it.
 // Units are Proxmox's: memory in MiB, disk in GiB.
 type Guest struct {
@@ -117,4 +126,144 @@ type Mount struct {
 	Backup bool `yaml:"backup"`
 	// Mount read-only.
 	ReadOnly bool `yaml:"read_only"`
+}
+
+// onlyLXC and onlyKVM are the keys that mean something for one type of guest.
+var (
+	onlyLXC = []string{"template", "swap", "mounts", "timezone", "unprivileged", "nesting", "keyctl", "fuse"}
+	onlyKVM = []string{"clone", "linked", "image", "checksum", "sockets", "cpu", "balloon", "machine", "bios", "agent", "ciuser"}
+)
+
+func (g *Guest) validate(p place, e *Env) {
+	g.validateSource(p)
+	g.validateForeign(p, e)
+	if g.Node != "auto" {
+		p.child("node").text(g.Node, nodeName, "")
+	}
+	p.child("pool").text(g.Pool, poolID, "")
+	p.child("storage").text(g.Storage, storageID, "the name of a storage, as `pvesm status` lists it")
+	p.child("bridge").text(g.Bridge, bridgeName, "")
+	p.child("cpu").text(g.CPU, cpuType, "")
+	p.child("machine").text(g.Machine, cpuType, "")
+	p.child("ciuser").text(g.CIUser, userName, "")
+	p.child("startup").text(g.Startup, startupOrder, "such as order=2,up=30")
+	p.child("tags").each(g.Tags, tagName, tagNameHint)
+	p.child("searchdomain").each(g.Searchdomain, hostName, nil)
+	for i, s := range g.Nameserver {
+		p.child("nameserver").item(i).nameserver(s)
+	}
+	if g.Timezone != "host" {
+		p.child("timezone").text(g.Timezone, timeZone, "")
+	}
+	g.validateMAC(p.child("mac"))
+	if g.Password != "" && !pending(g.Password) && len(g.Password) < 5 {
+		p.child("password").fail("", "is shorter than the 5 characters that Proxmox wants")
+	}
+	if g.Balloon > g.Memory && g.Memory > 0 {
+		p.child("balloon").fail("", "is more than the memory of %d MiB", g.Memory)
+	}
+	g.validateMounts(p.child("mounts"))
+}
+
+// validateSource checks what the guest is made from.
+func (g *Guest) validateSource(p place) {
+	switch {
+	case g.Type == "lxc":
+		p.child("template").text(g.Template, templateName, "")
+	case g.Type != "kvm" || pending(g.Clone) || pending(g.Image):
+	case g.Clone == "" && g.Image == "":
+		p.child("type").fail("write `clone: 9000`, or `image: https://…` with its `checksum`",
+			"kvm needs a template VM to clone or a cloud image")
+	case g.Clone != "" && g.Image != "":
+		p.child("image").fail("remove one of them; `image: null` takes an inherited one away", "can't stand beside `clone`")
+	case g.Clone != "":
+		p.child("clone").text(g.Clone, cloneSource, "")
+	default:
+		g.validateImage(p)
+	}
+	if g.Linked && g.Clone == "" && g.Type == "kvm" {
+		p.child("linked").fail("", "needs `clone`")
+	}
+	p.child("checksum").text(g.Checksum, checksumForm, "")
+}
+
+func (g *Guest) validateImage(p place) {
+	if !strings.Contains(g.Image, "://") {
+		p.child("image").text(g.Image, volumeID, "a URL, or a volume such as local:import/debian-12.qcow2")
+		return
+	}
+	p.child("image").webURL(g.Image)
+	if g.Checksum == "" {
+		p.child("image").warn("write `checksum: sha512:…` as its publisher lists it", "is downloaded without a checksum")
+	}
+}
+
+// validateForeign warns of keys for the other type of guest, unless they
+// come from `defaults`, which may serve both.
+func (g *Guest) validateForeign(p place, e *Env) {
+	foreign := map[string][]string{"lxc": onlyKVM, "kvm": onlyLXC}[g.Type]
+	own := e.own.get("guest")
+	for _, key := range foreign {
+		if own.get(key) != nil {
+			p.child(key).key().warn("", "has no effect on a guest of type %s", g.Type)
+		}
+	}
+}
+
+func tagNameHint(tag string) string {
+	switch {
+	case strings.ContainsAny(tag, ",; "):
+		return "write each tag as an item of its own: [a, b]"
+	case tagName.matches(strings.ToLower(tag)):
+		return "Proxmox keeps tags in lower case: " + strings.ToLower(tag)
+	}
+	return ""
+}
+
+func (g *Guest) validateMAC(p place) {
+	if !p.text(g.MAC, macAddress, "") || g.MAC == "" || pending(g.MAC) {
+		return
+	}
+	if first, err := strconv.ParseUint(g.MAC[:2], 16, 8); err == nil && first&1 == 1 {
+		p.fail("the second digit must be even, as in BC:24:11:…", "%s is a multicast address", g.MAC)
+	}
+}
+
+func (p place) nameserver(s string) {
+	if _, err := netip.ParseAddr(s); err != nil && s != "" && !pending(s) {
+		p.fail("one address for each item", "is %s, not an IP address", quote(s))
+	}
+}
+
+var mountSlot = regexp.MustCompile(`^mp([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])$`)
+
+func (g *Guest) validateMounts(p place) {
+	paths := map[string]string{}
+	for _, slot := range slices.Sorted(maps.Keys(g.Mounts)) {
+		at := p.child(slot)
+		if !mountSlot.MatchString(slot) {
+			at.key().fail("", "is not a mount point's slot").Detail = "allowed: mp0 to mp255"
+		}
+		m := g.Mounts[slot]
+		m.validate(at)
+		if first := paths[m.Path]; first != "" && m.Path != "" {
+			at.child("path").fail("", "is %s, like that of %s", m.Path, first)
+		}
+		paths[m.Path] = slot
+	}
+}
+
+func (m *Mount) validate(p place) {
+	if p.child("path").required(m.Path, "such as path: /srv/data") && !pending(m.Path) && !p.child("path").bad() {
+		p.child("path").absolute(m.Path)
+	}
+	p.child("storage").text(m.Storage, storageID, "")
+	switch {
+	case m.Volume == "" && m.Size == 0 && !p.child("size").has():
+		p.child("size").fail("write `size:` in GiB for a new volume, or `volume:` for an existing one", "is missing")
+	case m.Volume != "" && m.Size > 0:
+		p.child("volume").fail("remove one of them", "exists and has its size; `size` is for a new one")
+	case m.Volume != "" && !strings.HasPrefix(m.Volume, "/"):
+		p.child("volume").text(m.Volume, volumeID, "")
+	}
 }

@@ -39,7 +39,7 @@ type limits struct {
 type shortFormer interface{ shortForm() string }
 
 var (
-	documentLayout = newLayout(reflect.TypeFor[document]())
+	documentLayout = newLayout(reflect.TypeFor[Document]())
 	settingsLayout = newLayout(reflect.TypeFor[Settings]())
 	durationType   = reflect.TypeFor[time.Duration]()
 )
@@ -134,7 +134,10 @@ func (l *layout) places(key string) []string {
 		}
 		inner, prefix := f.layout, f.key
 		for inner.elem != nil {
-			inner, prefix = inner.elem, prefix+".*"
+			if inner.kind == mapping {
+				prefix += ".<name>"
+			}
+			inner = inner.elem
 		}
 		for _, p := range inner.places(key) {
 			found = append(found, prefix+"."+p)

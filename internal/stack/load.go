@@ -36,7 +36,7 @@ func assemble(f *file, root *node, list *diag.List) *Stack {
 	projects := root.get("projects")
 	top := fill(dropNulls(root.with("defaults", nil).with("projects", nil)), documentDefaults)
 
-	s := &Stack{file: f, root: top}
+	s := &Stack{file: f, document: root, root: top}
 	s.decode()
 	if tooMuch(f, root, list) || projects == nil {
 		return s
@@ -46,14 +46,18 @@ func assemble(f *file, root *node, list *diag.List) *Stack {
 		if project.value.kind != mapping {
 			continue
 		}
-		base := merge(defaults, project.value.with("envs", nil))
+		layer := project.value.with("envs", nil)
 		for _, env := range project.value.get("envs").members() {
 			over := env.value
 			if over.isNull() {
 				over = &node{kind: mapping, line: env.key.line, col: env.key.col}
 			}
-			merged := fill(merge(base, over), table)
-			e := &Env{Project: project.key.value, Name: env.key.value, file: f, key: env.key, node: merged}
+			if over.kind != mapping {
+				continue
+			}
+			e := &Env{Project: project.key.value, Name: env.key.value, file: f, key: env.key}
+			e.own = merge(layer, over)
+			e.node = fill(merge(merge(defaults, layer), over), table)
 			e.expandOwn(list)
 			e.decode()
 			s.Envs = append(s.Envs, e)
@@ -69,6 +73,9 @@ func inherit(top *node) []compiled {
 	var rows []compiled
 	give := func(value *node, key string, only ...string) {
 		if value != nil {
+			copied := *value
+			copied.derived = true
+			value = &copied
 			rows = append(rows, compiled{steps: []step{{key: "guest"}, {key: key}}, value: value, only: only, equal: "kvm"})
 		}
 	}
@@ -121,7 +128,7 @@ func (n *node) count() int {
 
 // decode fills the fields of s from its tree.
 func (s *Stack) decode() {
-	var d document
+	var d Document
 	documentLayout.decode(s.root, reflect.ValueOf(&d).Elem())
 	s.Proxmox, s.Secrets, s.SSH, s.LockWait = d.Proxmox, d.Secrets, d.SSH, d.LockWait
 }

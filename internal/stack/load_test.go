@@ -10,7 +10,7 @@ import (
 	"github.com/org/appstack-action/internal/stack"
 )
 
-// load reads a file of testdata/stacks that must have no problems at all.
+// load reads a file of testdata/stacks that must have no errors.
 func load(t *testing.T, name string) *stack.Stack {
 	t.Helper()
 	src, err := os.ReadFile("../../testdata/stacks/" + name)
@@ -18,8 +18,8 @@ func load(t *testing.T, name string) *stack.Stack {
 		t.Fatal(err)
 	}
 	s, problems := stack.Load(name, src)
-	if len(problems) > 0 {
-		t.Fatalf("%s has problems:\n%v", name, problems)
+	if problems.HasErrors() {
+		t.Fatalf("%s has errors:\n%v", name, problems)
 	}
 	return s
 }

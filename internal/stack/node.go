@@ -38,6 +38,14 @@ type node struct {
 	items []*node
 	// line and col count from 1, col in characters; line 0: a built-in default.
 	line, col int
+	// bad says that the value does not fit and that this has been reported.
+	bad bool
+	// derived says that a preset took the value from another key, where it has
+	// been checked.
+	derived bool
+	// secret says that the value of a secret has come in, so that no message
+	// may repeat it.
+	secret bool
 }
 
 // pair is one key of a mapping.

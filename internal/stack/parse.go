@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -37,8 +38,11 @@ func parse(f *file, src []byte) (*node, diag.List) {
 		return nil, diag.List{syntaxError(f, err)}
 	}
 	var second yaml.Node
-	if loader.Load(&second) == nil {
+	switch err := loader.Load(&second); {
+	case err == nil:
 		return nil, diag.List{secondDocument(f, &second)}
+	case !errors.Is(err, io.EOF):
+		return nil, diag.List{syntaxError(f, err)}
 	}
 	c := converter{file: f, done: map[*yaml.Node]*node{}, size: map[*node]int{}, anchors: map[string]*yaml.Node{}}
 	root := c.convert(doc.Content[0])
@@ -71,7 +75,7 @@ func checkBytes(f *file, src []byte) *diag.Diagnostic {
 			line := 1 + bytes.Count(src[:offset], []byte("\n"))
 			start := bytes.LastIndexByte(src[:offset], '\n') + 1
 			d.Pos.Line, d.Pos.Col = line, 1+utf8.RuneCount(src[start:offset])
-			d.Source = strings.ToValidUTF8(f.line(line), "\ufffd")
+			d.Source = string([]rune(f.line(line))) // one character for each byte that is none
 		}
 		return &d
 	}
@@ -90,7 +94,15 @@ func checkBytes(f *file, src []byte) *diag.Diagnostic {
 	if i := invalidUTF8(src); i >= 0 {
 		return refuse(i, fmt.Sprintf("byte 0x%02x is not UTF-8", src[i]), "save the file as UTF-8")
 	}
+	if i := bytes.IndexFunc(src, isForbidden); i >= 0 {
+		return refuse(i, "the file contains a control character", "remove it, or write it as an escape such as \"\\x07\"")
+	}
 	return nil
+}
+
+// isForbidden reports whether YAML does not allow r (YAML 1.2.2, 5.1).
+func isForbidden(r rune) bool {
+	return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff
 }
 
 func invalidUTF8(src []byte) int {
@@ -159,6 +171,8 @@ func explainSyntax(d *diag.Diagnostic, message string) {
 		d.Hint = "quote text that contains \": \", and check that the indentation equals that of the keys above"
 	case strings.Contains(message, "unknown anchor"):
 		d.Hint = "text that starts with * needs quotes"
+	case strings.Contains(message, "incompatible YAML document"):
+		d.Hint = "remove the line; it is not needed"
 	case strings.Contains(message, "cannot start any token"):
 		d.Hint = "text that starts with @, ` or % needs quotes"
 	case strings.Contains(message, "did not find expected key"):

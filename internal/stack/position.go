@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/org/appstack-action/internal/diag"
@@ -12,7 +11,7 @@ import (
 // file does not say is at the nearest place that it does: the mapping
 // around it, at last the environment's own key.
 func (e *Env) Pos(path string) diag.Pos {
-	if n := placed(e.node, path); n != nil {
+	if n := locate(e.node, splitPath(path)); n != nil {
 		return e.file.pos(n)
 	}
 	return e.file.pos(e.key)
@@ -20,31 +19,7 @@ func (e *Env) Pos(path string) diag.Pos {
 
 // Pos returns the place in the file of the value at path, such as
 // "proxmox.url" or "secrets[1].file".
-func (s *Stack) Pos(path string) diag.Pos { return s.file.pos(placed(s.root, path)) }
-
-// placed returns the last node on path below root that stands in the file.
-func placed(root *node, path string) *node {
-	var last *node
-	n := root
-	for _, part := range splitPath(path) {
-		p := n.find(part)
-		switch i, err := strconv.Atoi(part); {
-		case p != nil:
-			n = p.value
-			if p.key.line > 0 {
-				last = p.key
-			}
-		case n != nil && n.kind == sequence && err == nil && i >= 0 && i < len(n.items):
-			n = n.items[i]
-		default:
-			return last
-		}
-		if n.line > 0 {
-			last = n
-		}
-	}
-	return last
-}
+func (s *Stack) Pos(path string) diag.Pos { return s.file.pos(locate(s.root, splitPath(path))) }
 
 // splitPath takes a path apart: "app.cron[0].name" has the four parts app,
 // cron, 0 and name.

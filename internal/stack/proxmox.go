@@ -1,5 +1,10 @@
 package stack
 
+import (
+	"net/url"
+	"strings"
+)
+
 // Proxmox says where the Proxmox VE API is and how to log in.
 type Proxmox struct {
 	// Address of the API, such as https://pve1.lan:8006.
@@ -56,3 +61,86 @@ type SecretFile struct {
 }
 
 func (SecretFile) shortForm() string { return "file" }
+
+func (x *Proxmox) validate(p place, s SSH) {
+	if !p.has() || p.bad() {
+		return
+	}
+	p.child("url").required(x.URL, "such as url: https://pve1.lan:8006")
+	p.child("token").required(x.Token, "such as token: ${secret.proxmox_token}")
+	x.validateURL(p.child("url"))
+	p.child("token").text(x.Token, apiToken, x.tokenHint())
+	hint := ""
+	if len(strings.ReplaceAll(x.Fingerprint, ":", "")) == 40 {
+		hint = "this is a SHA-1 fingerprint; `pvenode cert info` prints the SHA-256 one"
+	}
+	p.child("fingerprint").text(x.Fingerprint, fingerprintTLS, hint)
+	if x.Fingerprint != "" && x.CA != "" {
+		p.child("ca").fail("remove one of them", "can't stand beside `fingerprint`")
+	}
+	if x.Node != "auto" {
+		p.child("node").text(x.Node, nodeName, "")
+	}
+	p.child("pool").text(x.Pool, poolID, "")
+	if x.Via == "jump" && s.Jump == nil {
+		p.child("via").fail("write `ssh: {jump: {to: user@host, host_key: …}}`", "is jump, but there is no `ssh.jump`")
+	}
+}
+
+func (x *Proxmox) validateURL(p place) {
+	if !p.webURL(x.URL) || x.URL == "" || pending(x.URL) {
+		return
+	}
+	u, err := url.Parse(x.URL)
+	switch {
+	case err != nil:
+	case u.Scheme != "https":
+		p.fail("write https://"+u.Host, "is not https; the token would travel in plain text")
+	case u.User != nil:
+		p.fail("log in with `token`", "can't contain a user")
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		p.fail("write https://"+u.Host, "must end after host and port")
+	}
+}
+
+// tokenHint says what a token lacks, without repeating it.
+func (x *Proxmox) tokenHint() string {
+	switch {
+	case strings.HasPrefix(x.Token, "PVEAPIToken="):
+		return "leave `PVEAPIToken=` out"
+	case !strings.Contains(x.Token, "!"):
+		return "the token's ID is missing: user@realm!id=uuid"
+	case !strings.Contains(x.Token, "="):
+		return "the token's secret is missing: user@realm!id=uuid"
+	}
+	return ""
+}
+
+func (s *SSH) validate(p place) {
+	p.child("user").text(s.User, userName, "")
+	p.child("key").privateKey(s.Key)
+	if s.Jump == nil {
+		return
+	}
+	jump := p.child("jump")
+	jump.child("to").required(s.Jump.To, "such as to: admin@bastion.lan")
+	if jump.child("to").text(s.Jump.To, jumpTarget, "") {
+		if i := strings.LastIndexByte(s.Jump.To, ':'); i > 0 && !strings.HasSuffix(s.Jump.To, "]") && !pending(s.Jump.To) {
+			if _, ok := portNumber(s.Jump.To[i+1:]); !ok {
+				jump.child("to").fail("", "has no port between 1 and 65535")
+			}
+		}
+	}
+	jump.child("key").privateKey(s.Jump.Key)
+	if jump.child("host_key").required(s.Jump.HostKey, "`ssh-keyscan -t ed25519 <host>` prints it; compare it with the host's own") {
+		jump.child("host_key").publicKey(s.Jump.HostKey)
+	}
+}
+
+func (f *SecretFile) validate(p place, s *Stack) {
+	if p.child("file").required(f.File, "") && !p.child("file").bad() {
+		p.child("file").relative(f.File)
+	}
+	p.child("envs").oneOf(f.Envs, "environment", s.envKeys())
+	p.child("projects").oneOf(f.Projects, "project", s.projectKeys())
+}

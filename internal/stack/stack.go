@@ -1,6 +1,9 @@
 package stack
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Stack is a loaded stack file: what concerns all environments, and each
 // environment with its defaults filled in.
@@ -12,8 +15,9 @@ type Stack struct {
 	// Envs are sorted by project and name.
 	Envs []*Env
 
-	file *file // the source that positions, references and expansion come from
-	root *node // the top level without defaults and projects, defaults filled in
+	file     *file
+	document *node // the whole file as it was written
+	root     *node // its top level without `defaults` and `projects`, presets filled in
 }
 
 // Env is one environment of one project: built-in defaults, `defaults:`, the
@@ -27,16 +31,20 @@ type Env struct {
 	Name    string
 	Settings
 
-	file *file
-	key  *node // the environment's key in the file
-	node *node // its settings merged, defaults filled in
+	file  *file
+	key   *node // the environment's key in the file
+	own   *node // what the project and the environment say, without `defaults`
+	node  *node // its settings merged, presets filled in, maybe expanded
+	shown *node // the same before secrets came in
+	// expanded says that texts of the tree have been replaced.
+	expanded bool
 }
 
 // String returns "project/env", the form in which people name an environment.
 func (e *Env) String() string { return e.Project + "/" + e.Name }
 
-// document is the top level of a stack file.
-type document struct {
+// Document is the top level of a stack file.
+type Document struct {
 	// Where the Proxmox VE API is and how to log in.
 	Proxmox Proxmox `yaml:"proxmox"`
 	// Files encrypted with age that hold the values of `${secret.…}`, in
@@ -108,3 +116,35 @@ type Settings struct {
 // OneOrMore is a list of strings that may be written as a single string
 // when it has one item.
 type OneOrMore []string
+
+func (s *Settings) validate(p place, e *Env) {
+	if s.VMID == 0 && !p.child("vmid").has() {
+		p.child("vmid").fail("choose a free number from 100 on", "is missing")
+	}
+	hint := ""
+	if strings.Contains(s.Hostname, "_") {
+		hint = "write `name: " + strings.ReplaceAll(s.Hostname, "_", "-") + "`"
+	}
+	if keyName.matches(e.Project) && keyName.matches(e.Name) {
+		p.child("name").text(s.Hostname, hostName, hint)
+	}
+	s.validateAddresses(p)
+	s.validateBranch(p.child("branch"))
+	p.child("url").webURL(s.URL)
+	p.child("ssh_fingerprint").each(s.SSHFingerprint, fingerprintSSH, nil)
+	p.child("env_vars").variables(s.EnvVars)
+}
+
+func (s *Settings) validateBranch(p place) {
+	if !p.text(s.Branch, gitBranch, "") || s.Branch == "" {
+		return
+	}
+	switch name, isRef := strings.CutPrefix(s.Branch, "refs/heads/"); {
+	case isRef:
+		p.fail("write "+name, "is a ref, not the name of a branch")
+	case strings.HasPrefix(s.Branch, "-"), strings.HasPrefix(s.Branch, "/"), strings.HasSuffix(s.Branch, "/"),
+		strings.HasSuffix(s.Branch, ".lock"), strings.HasSuffix(s.Branch, "."), strings.Contains(s.Branch, ".."),
+		strings.Contains(s.Branch, "//"), strings.Contains(s.Branch, "@{"):
+		p.fail("", "is %s, not %s", quote(s.Branch), gitBranch.name).Detail = gitBranch.allowed()
+	}
+}

@@ -2,6 +2,8 @@ package stack
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -95,47 +97,75 @@ var habits = map[string][]string{
 // key of l that was probably meant, or "".
 func (c *checker) unknownKey(p pair, l *layout, path string) string {
 	key := p.key.value
-	meant := nearest(key, l.keys())
-	for _, habit := range habits[strings.ToLower(key)] {
-		if l.field(habit) != nil {
-			meant = habit
-			break
-		}
-	}
-	hint := elsewhere(key, path)
-	if meant != "" && (hint == "" || distance(key, meant) == 1) {
+	meant, hint := likely(key, l), ""
+	if meant != "" {
 		hint = fmt.Sprintf("did you mean `%s`?", meant)
-	} else if hint != "" {
-		meant = ""
+	} else {
+		hint = elsewhere(key, path)
 	}
 	c.report(p.key, fmt.Sprintf("unknown key `%s`%s", key, in(path)), "allowed: "+strings.Join(l.keys(), ", "), hint)
 	return meant
 }
 
-// elsewhere says where key belongs, if it is known in another part of the
-// settings than path, or "".
-func elsewhere(key, path string) string {
-	places := settingsLayout.places(key)
-	if len(places) == 0 {
-		if habit := habits[strings.ToLower(key)]; len(habit) > 0 {
-			places = settingsLayout.places(habit[0])
-		}
+// likely returns the key of l that was probably meant by key: a habit from
+// elsewhere, a slip of a finger, or a slip in a habit. A key that is known in
+// another place is rather there by mistake than misspelt.
+func likely(key string, l *layout) string {
+	if meant := habit(key, l); meant != "" {
+		return meant
 	}
-	if len(places) == 0 {
-		if path != "" && documentLayout.field(key) != nil {
-			return fmt.Sprintf("`%s` belongs at the top level of the file", key)
-		}
+	meant := nearest(key, l.keys())
+	if meant != "" && distance(normalise(key), normalise(meant)) <= 1 {
+		return meant
+	}
+	if len(settingsLayout.places(key)) > 0 {
 		return ""
 	}
-	place := places[0]
-	parent, last := "", place
-	if i := strings.LastIndexByte(place, '.'); i >= 0 {
-		parent, last = strings.ReplaceAll(place[:i], ".*", ".<name>"), place[i+1:]
+	if meant != "" {
+		return meant
+	}
+	return habit(nearest(key, slices.Sorted(maps.Keys(habits))), l)
+}
+
+// habit returns the key of l that goes by the name of key elsewhere, or "".
+func habit(key string, l *layout) string {
+	for _, ours := range habits[strings.ToLower(key)] {
+		if l.field(ours) != nil {
+			return ours
+		}
+	}
+	return ""
+}
+
+// elsewhere says where key belongs, if it is known in another place than
+// path, or "".
+func elsewhere(key, path string) string {
+	places := settingsLayout.places(key)
+	if ours := habits[strings.ToLower(key)]; len(places) == 0 && len(ours) > 0 {
+		key = ours[0]
+		places = settingsLayout.places(key)
 	}
 	switch {
-	case parent == "":
-		return fmt.Sprintf("`%s` belongs to the environment itself, beside `guest`, `base` and `app`", last)
-	default:
-		return fmt.Sprintf("`%s` belongs under `%s`", last, parent)
+	case len(places) > 0 && places[0] == key:
+		return fmt.Sprintf("`%s` belongs to the environment itself, beside `guest`, `base` and `app`", key)
+	case len(places) > 0:
+		return fmt.Sprintf("`%s` belongs under %s", key, parents(places))
+	case path != "" && documentLayout.field(key) != nil:
+		return fmt.Sprintf("`%s` belongs at the top level of the file", key)
 	}
+	return ""
+}
+
+// parents lists the mappings that the first few of places are in.
+func parents(places []string) string {
+	const most = 3
+	var names []string
+	for _, place := range places[:min(most, len(places))] {
+		names = append(names, "`"+place[:strings.LastIndexByte(place, '.')]+"`")
+	}
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }

@@ -124,7 +124,7 @@ func (f *field) unit() string {
 func (f *field) mismatchHint(n *node) string {
 	switch {
 	case f.kind == sequence && n.kind == scalar:
-		return fmt.Sprintf("write a list: [%s]", n.value)
+		return fmt.Sprintf("write a list: [%s]", listed(f.key, n.value))
 	case f.kind == sequence && n.kind == mapping:
 		return "begin each item with `- `"
 	case f.kind == mapping && n.kind == sequence:
@@ -143,6 +143,14 @@ func (f *field) mismatchHint(n *node) string {
 		return fmt.Sprintf("put it in quotes: %q", n.value)
 	}
 	return ""
+}
+
+// listed returns the items of a list that was written as text.
+func listed(key, s string) string {
+	if key != "packages" {
+		return s
+	}
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' }), ", ")
 }
 
 func boolHint(value string) string {

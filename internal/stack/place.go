@@ -1,0 +1,171 @@
+package stack
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/org/appstack-action/internal/diag"
+)
+
+// place is where in a tree a check stands. The checks of each type get one
+// and report to it by key.
+type place struct {
+	file   *file
+	root   *node
+	around *node // the place of what the file does not say
+	list   *diag.List
+	keys   []string
+	atKey  bool // point at the last key itself, not at its value
+}
+
+// child returns the place of a key or of an item's index.
+func (p place) child(keys ...string) place {
+	p.keys = slices.Concat(p.keys, keys)
+	return p
+}
+
+// item returns the place of item i.
+func (p place) item(i int) place { return p.child(strconv.Itoa(i)) }
+
+// String returns the path, such as "app.cron[0].schedule".
+func (p place) String() string {
+	var b strings.Builder
+	for i, key := range p.keys {
+		if _, err := strconv.Atoi(key); err == nil && i > 0 {
+			b.WriteString("[" + key + "]")
+			continue
+		}
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(key)
+	}
+	return b.String()
+}
+
+// key returns the place of the last key itself.
+func (p place) key() place {
+	p.atKey = true
+	return p
+}
+
+// fail reports an error here. The summary follows the path.
+func (p place) fail(hint, format string, args ...any) *diag.Diagnostic {
+	return p.report(diag.Error, hint, format, args...)
+}
+
+// warn reports a warning here.
+func (p place) warn(hint, format string, args ...any) *diag.Diagnostic {
+	return p.report(diag.Warning, hint, format, args...)
+}
+
+func (p place) report(severity diag.Severity, hint, format string, args ...any) *diag.Diagnostic {
+	n := locate(p.root, p.keys)
+	if last := len(p.keys) - 1; p.atKey && last >= 0 {
+		if found := p.root.get(p.keys[:last]...).find(p.keys[last]); found != nil && found.key.line > 0 {
+			n = found.key
+		}
+	}
+	if n == nil {
+		n = p.around
+	}
+	if n.derived {
+		return &diag.Diagnostic{}
+	}
+	if n.secret && !p.atKey {
+		p.list.Add(p.file.diagnostic(n, severity, p.String()+": what the secret holds does not fit here", "", ""))
+		return &diag.Diagnostic{}
+	}
+	summary := strings.TrimSpace(p.String() + " " + fmt.Sprintf(format, args...))
+	p.list.Add(p.file.diagnostic(n, severity, summary, "", hint))
+	return &(*p.list)[len(*p.list)-1]
+}
+
+// has reports whether the file says something here.
+func (p place) has() bool { return p.root.get(p.keys...) != nil }
+
+// enums checks the values that are one of a few words and were not known
+// when the structure was checked.
+func (p place) enums(l *layout) {
+	n := p.root.get(p.keys...)
+	if n == nil || n.kind != mapping {
+		return
+	}
+	for _, pr := range n.pairs {
+		inner := l.elem
+		if f := l.field(pr.key.value); f != nil {
+			inner = f.layout
+			if s := pr.value.value; len(f.enum) > 0 && !pr.value.bad && !pending(s) && !contains(f.enum, s) {
+				p.child(f.key).fail("", "can't be %s", quote(s)).Detail = "allowed: " + strings.Join(f.enum, ", ")
+			}
+		}
+		if inner != nil && inner.kind == mapping {
+			p.child(pr.key.value).enums(inner)
+		}
+	}
+}
+
+// bad reports whether what stands here has been reported already.
+func (p place) bad() bool {
+	n := p.root.get(p.keys...)
+	return n != nil && n.bad
+}
+
+// text reports s, which stands here, unless it has the given form. Empty
+// text and text that is not known yet are let pass.
+func (p place) text(s string, form syntax, hint string) bool {
+	if s == "" && (!p.has() || p.bad()) || pending(s) || form.matches(s) {
+		return true
+	}
+	before := len(*p.list)
+	p.fail(hint, "is %s, not %s", quote(s), form.name)
+	if len(*p.list) > before {
+		(*p.list)[before].Detail = form.allowed()
+	}
+	return false
+}
+
+// required reports that nothing stands here. Where something of the wrong
+// type stood, that has been said already.
+func (p place) required(s, hint string) bool {
+	if s != "" || p.bad() {
+		return true
+	}
+	if !p.has() {
+		p.fail(hint, "is missing")
+	} else {
+		p.fail(hint, "is empty")
+	}
+	return false
+}
+
+// locate returns the node at keys below root; where there is none, the key
+// of the last one before that stands in the file.
+func locate(root *node, keys []string) *node {
+	var found *node
+	n := root
+	for i, key := range keys {
+		p := n.find(key)
+		index, err := strconv.Atoi(key)
+		switch {
+		case p != nil:
+			n = p.value
+			if p.key.line > 0 {
+				found = p.key
+			}
+		case n != nil && n.kind == sequence && err == nil && index >= 0 && index < len(n.items):
+			n = n.items[index]
+			if n.line > 0 {
+				found = n
+			}
+		default:
+			return found
+		}
+		if i == len(keys)-1 && n.line > 0 {
+			found = n
+		}
+	}
+	return found
+}
