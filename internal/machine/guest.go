@@ -63,6 +63,9 @@ type Origin struct {
 	DiskGiB  int          // size of the root disk
 	Password secret.Value // root's password; empty: none
 	SSHKeys  []string     // root's authorized keys
+	// Download: Template, a volume ID, is in Proxmox's list of templates and not on
+	// the storage yet.
+	Download bool
 	// Image: Template is a cloud image for a VM, a URL or a volume.
 	Image    bool
 	Checksum string // of the image: "sha256:…" or "sha512:…"; may be empty

@@ -94,7 +94,7 @@ func (a *application) do(ctx context.Context, steps []plan.Step) (err error) {
 	case plan.Resource{Kind: "guest", Name: string(plan.Recreate)}:
 		err = a.recreate(ctx)
 	case plan.Resource{Kind: "guest", Name: string(plan.Adopt)}:
-		a.now, err = a.update(ctx, a.now, change{block: a.own})
+		a.now, err = a.update(ctx, a.now, change{block: a.ownBlock})
 	case plan.Resource{Kind: "guest", Name: string(plan.Start)}:
 		err = a.powered(ctx, a.start)
 	case plan.Resource{Kind: "guest", Name: string(plan.Restart)}:
@@ -167,13 +167,13 @@ func (a *application) describe(ctx context.Context, ch *change) error {
 		if len(keys) > 0 {
 			b.HostKeys = keys
 		}
-		return a.own(b)
+		return a.ownBlock(b)
 	}
 	return nil
 }
 
-// own writes the wanted owner into a block, and leaves what else it holds.
-func (a *application) own(b *machine.Block) error {
+// ownBlock writes the wanted owner into a block, and leaves what else it holds.
+func (a *application) ownBlock(b *machine.Block) error {
 	want := a.want.Block
 	b.Project, b.Env, b.Creating = want.Project, want.Env, false
 	if want.Repository != "" {

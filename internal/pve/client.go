@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -65,8 +66,18 @@ type Client struct {
 	inventory *inventory     // nil: not fetched yet
 	fences    map[int]*Lease // leases held, by vmid
 
+	// What is found out once a run, when it is first needed; each has its own lock
+	// because finding out takes long.
 	permissionsOnce sync.Mutex
-	permissions     permissions // nil: not fetched yet
+	permissions     permissions
+	neighboursOnce  sync.Mutex
+	neighbours      []neighbour
+	hiddenOnce      sync.Mutex
+	hidden          []int // vmids
+	downloads       sync.Mutex
+
+	// ping tells how an address answers; tests put their own in.
+	ping func(context.Context, netip.Addr) string
 }
 
 // timing holds every duration that a verb waits for.
@@ -105,7 +116,7 @@ func Dial(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{tokenID: id, pool: o.Pool, host: base.Host, log: o.Log, trace: o.Trace,
-		times: defaultTiming(), fences: make(map[int]*Lease)}
+		times: defaultTiming(), fences: make(map[int]*Lease), ping: ping}
 	if o.LockWait > 0 {
 		c.times.lock = o.LockWait
 	}

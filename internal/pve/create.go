@@ -62,6 +62,11 @@ func (c *Client) complete(ctx context.Context, want *machine.Guest, keys []strin
 
 // createCT makes a container from a template and returns its SSH host keys.
 func (c *Client) createCT(ctx context.Context, want *machine.Guest, text string) ([]string, error) {
+	if want.Origin.Download {
+		if err := c.download(ctx, want); err != nil {
+			return nil, err
+		}
+	}
 	t, err := c.run(ctx, job{what: "the creation of " + describe(want), guest: want, kinds: creating,
 		method: http.MethodPost, path: "/nodes/" + want.Node + "/lxc", params: ctParams(want, text), limit: c.times.create})
 	if err != nil {

@@ -82,7 +82,7 @@ func (c *Client) resources(ctx context.Context) (*inventory, error) {
 	return inv, nil
 }
 
-// Refresh makes the next verb fetch the list of the cluster's guests anew.
+// Refresh makes the next verb fetch anew what a run otherwise fetches once.
 func (c *Client) Refresh() {
 	c.mu.Lock()
 	c.inventory = nil
@@ -90,6 +90,9 @@ func (c *Client) Refresh() {
 	c.permissionsOnce.Lock()
 	c.permissions = nil
 	c.permissionsOnce.Unlock()
+	c.neighboursOnce.Lock()
+	c.neighbours = nil
+	c.neighboursOnce.Unlock()
 }
 
 // Known is a guest of the cluster, as the list of guests shows it.

@@ -1,0 +1,157 @@
+package pve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	probing "github.com/prometheus-community/pro-bing"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/org/appstack-action/internal/machine"
+)
+
+// answers finds whether something is at the wanted guest's addresses although the
+// guest does not run. Silence proves nothing, and so it is no finding.
+func (c *Client) answers(ctx context.Context, want *machine.Guest) []Finding {
+	var findings []Finding
+	var mu sync.Mutex
+	var group errgroup.Group
+	for ip := range identityOf(want.Config, want.Kind).ips {
+		group.Go(func() error {
+			if how := c.ping(ctx, ip); how != "" {
+				mu.Lock()
+				defer mu.Unlock()
+				findings = append(findings, blocks(GuardIP, "find out who has it, or allow it with allow-ip-conflicts",
+					"something answers at %s (%s) although the guest does not run", ip, how))
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // it has no errors
+	slices.SortFunc(findings, func(a, b Finding) int { return strings.Compare(a.Summary, b.Summary) })
+	return findings
+}
+
+// pingTime is how long an address may take to answer.
+const pingTime = time.Second
+
+// ping returns how an address answers, "" if it does not.
+func ping(ctx context.Context, ip netip.Addr) string {
+	answered, permitted := icmp(ctx, ip)
+	if answered {
+		return "ping"
+	}
+	if !permitted && knocks(ctx, ip) {
+		return "TCP port 22"
+	}
+	return ""
+}
+
+// icmp pings once, and tells whether this process may.
+func icmp(ctx context.Context, ip netip.Addr) (answered, permitted bool) {
+	// Linux lets groups in net.ipv4.ping_group_range ping without privilege; raw
+	// sockets take CAP_NET_RAW, which a container of a runner may lack.
+	for _, privileged := range []bool{false, true} {
+		p := probing.New("")
+		p.SetIPAddr(&net.IPAddr{IP: ip.AsSlice(), Zone: ip.Zone()})
+		p.SetPrivileged(privileged)
+		p.SetLogger(probing.NoopLogger{})
+		p.Count, p.Timeout, p.Interval = 2, pingTime, pingTime/4
+		err := p.RunWithContext(ctx)
+		if err == nil {
+			return p.Statistics().PacketsRecv > 0, true
+		}
+	}
+	return false, false
+}
+
+// knocks tells whether a host answers at the SSH port, be it by refusing.
+func knocks(ctx context.Context, ip netip.Addr) bool {
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", netip.AddrPortFrom(ip, 22).String())
+	if err == nil {
+		_ = conn.Close()
+		return true
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// probes bounds how many vmids are asked for to find guests that cannot be seen.
+const probes = 128
+
+// invisible counts the guests that the token cannot see: those may have the wanted
+// address, too. With VM.Audit on /vms there are none; otherwise Proxmox tells of
+// each vmid whether it is taken.
+func (c *Client) invisible(ctx context.Context, own int) ([]Finding, error) {
+	p, err := c.own(ctx)
+	if err != nil || p.has("/vms", "VM.Audit") {
+		return nil, err
+	}
+	c.hiddenOnce.Lock()
+	defer c.hiddenOnce.Unlock()
+	if c.hidden == nil {
+		if c.hidden, err = c.probeVMIDs(ctx, own); err != nil {
+			return nil, err
+		}
+	}
+	hint := grantHint(c.tokenID, "/vms", "VM.Audit")
+	hidden := slices.DeleteFunc(slices.Clone(c.hidden), func(id int) bool { return id == own })
+	if len(hidden) == 0 {
+		return []Finding{warns(GuardInvisible, hint, "the token sees the guests of its pool alone; no other was found among %d vmids asked for", probes)}, nil
+	}
+	return []Finding{warns(GuardInvisible, hint, "%d guests are invisible to the token (vmid %s%s): whether they have the address is not known",
+		len(hidden), joinInts(hidden[:min(10, len(hidden))]), ellipsis(len(hidden) > 10))}, nil
+}
+
+// probeVMIDs asks for the vmids from Proxmox's first on that no visible guest has.
+func (c *Client) probeVMIDs(ctx context.Context, own int) ([]int, error) {
+	inv, err := c.resources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	taken := make([]bool, probes)
+	first := max(100, own/probes*probes)
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	for i := range taken {
+		if inv.guest(first+i) != nil {
+			continue
+		}
+		group.Go(func() error {
+			free, err := c.free(gctx, first+i)
+			taken[i] = err == nil && !free
+			return err
+		})
+	}
+	hidden := []int{}
+	err = group.Wait()
+	for i, t := range taken {
+		if t {
+			hidden = append(hidden, first+i)
+		}
+	}
+	return hidden, err
+}
+
+func joinInts(ns []int) string {
+	var s []string
+	for _, n := range ns {
+		s = append(s, itoa(n))
+	}
+	return strings.Join(s, ", ")
+}
+
+func ellipsis(more bool) string {
+	if more {
+		return ", …"
+	}
+	return ""
+}
