@@ -127,6 +127,22 @@ func (g *globals) secretFiles(given []string) ([]string, error) {
 	return files, nil
 }
 
+// presentFiles is secretFiles without those of the stack's that are not made yet.
+func (g *globals) presentFiles(given []string) ([]string, error) {
+	files, err := g.secretFiles(given)
+	if err != nil || len(given) > 0 {
+		return files, err
+	}
+	return slices.DeleteFunc(files, func(file string) bool {
+		_, err := os.Stat(g.path(file))
+		missing := errors.Is(err, os.ErrNotExist)
+		if missing {
+			g.say("warning: %s lists %s, which is not there yet", g.StackFile, file)
+		}
+		return missing
+	}), nil
+}
+
 func (g *globals) filesOf(st *stack.Stack) []string {
 	var files []string
 	for _, f := range st.Secrets {

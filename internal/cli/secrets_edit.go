@@ -140,6 +140,9 @@ func (g *globals) editAgain(ctx context.Context, mistake error) bool {
 	go func() { answer <- readLine(g.Stdin) }()
 	select {
 	case a := <-answer:
+		if a == "" {
+			g.say("")
+		}
 		return strings.HasPrefix(strings.ToLower(strings.TrimSpace(a)), "y")
 	case <-ctx.Done():
 		g.say("")
@@ -147,14 +150,14 @@ func (g *globals) editAgain(ctx context.Context, mistake error) bool {
 	}
 }
 
-// readLine reads no further than the line's end: the rest is for the editor.
+// readLine reads a line with its break, and no further: the rest is for the editor.
 func readLine(r io.Reader) string {
 	var line []byte
 	for b := make([]byte, 1); ; {
 		n, err := r.Read(b)
+		line = append(line, b[:n]...)
 		if n > 0 && b[0] == '\n' || err != nil {
 			return string(line)
 		}
-		line = append(line, b[:n]...)
 	}
 }

@@ -74,8 +74,11 @@ func (g *globals) ownIdentity(postQuantum bool) (file string, own []vault.Recipi
 		g.say("%s: your identity, is there already", source.Name)
 		return source.Name, ids.Recipients(), nil
 	}
-	if file = g.identityPath(); file == "" && !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, vault.ErrNoIdentity):
 		file = vault.IdentityFile(g.Getenv)
+	case errors.Is(err, fs.ErrNotExist):
+		file = g.identityPath()
 	}
 	if file == "" {
 		return "", nil, err

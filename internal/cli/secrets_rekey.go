@@ -29,7 +29,7 @@ func (g *globals) secretsRekey(given []string) error {
 	if err != nil {
 		return err
 	}
-	files, err := g.secretFiles(given)
+	files, err := g.presentFiles(given)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (g *globals) secretsRecipients(given []string) error {
 	if err != nil {
 		return err
 	}
-	files, err := g.secretFiles(given)
+	files, err := g.presentFiles(given)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -506,5 +507,47 @@ func TestWriteIgnore(t *testing.T) {
 	}
 	if added, err = v.WriteIgnore([]string{"secrets/prod.yaml.age"}); err != nil || len(added) != 0 || r.read(".gitignore") != text {
 		t.Errorf("again: %q, %v", added, err)
+	}
+}
+
+// readOnly makes a directory that cannot be written, for root too, or skips.
+func readOnly(t *testing.T, dir string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		must(os.Chmod(dir, 0o555))
+		t.Cleanup(func() { must(os.Chmod(dir, 0o755)) })
+		return
+	}
+	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
+		t.Skipf("needs to make a read-only mount: %v", err)
+	}
+	t.Cleanup(func() { must(syscall.Unmount(dir, 0)) })
+	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_BIND|syscall.MS_RDONLY, ""); err != nil {
+		t.Skipf("needs to make a read-only mount: %v", err)
+	}
+}
+
+func TestReadOnlyDirectory(t *testing.T) {
+	r, v := aliceAlone(t, "one: value\n")
+	old, files := r.read("a.age"), r.files()
+	readOnly(t, r.dir)
+	if err := v.Set("a.age", "one", secret.New("another")); err == nil || !strings.Contains(err.Error(), "cannot write a.age; it is as it was") {
+		t.Errorf("Set: %v", err)
+	}
+	if err := v.Rekey("a.age"); err == nil {
+		t.Error("Rekey: no error")
+	}
+	asked := 0
+	ed := &script{t: t, steps: []func(string) error{writes("one: another\n"), writes("one: another one\n")}}
+	changed, err := v.Edit(t.Context(), "a.age", vault.Editor{Open: ed.open, Again: func(_ context.Context, mistake error) bool {
+		asked++
+		return asked == 1 && strings.Contains(mistake.Error(), "cannot write")
+	}})
+	if changed || !errors.Is(err, vault.ErrGivenUp) || asked != 2 {
+		t.Errorf("Edit: %v, %v, asked %d times", changed, err, asked)
+	}
+	ed.gone()
+	if r.read("a.age") != old || !slices.Equal(r.files(), files) {
+		t.Error("something was changed")
 	}
 }

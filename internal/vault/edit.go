@@ -17,13 +17,16 @@ type Editor struct {
 	// ends, it ends the editor.
 	Open func(ctx context.Context, file string) error
 	// Again tells what is wrong with the draft, and asks whether to go on editing
-	// it. Without it, the draft is given up.
+	// it. Without it, the mistake is the error of [Vault.Edit].
 	Again func(ctx context.Context, mistake error) bool
 	// Template is the draft for a file that is not there yet.
 	Template string
 	// TempDirs are where the draft may lie, best first; [DraftDirs] by default.
 	TempDirs []string
 }
+
+// ErrGivenUp is the error of a draft with a mistake that was not corrected.
+var ErrGivenUp = errors.New("the draft was given up")
 
 // Edit decrypts a file into a draft that only this user can read, in memory where
 // there is a tmpfs, lets the person edit it, and encrypts what became of it. The
@@ -57,8 +60,11 @@ func (v *Vault) Edit(ctx context.Context, file string, ed Editor) (changed bool,
 		if err = v.accept(file, old, after); err == nil {
 			return true, nil
 		}
-		if ed.Again == nil || !ed.Again(ctx, err) {
+		if ed.Again == nil {
 			return false, &Problem{Summary: file + " is as it was", Err: err}
+		}
+		if !ed.Again(ctx, err) {
+			return false, &Problem{Summary: file + " is as it was", Err: ErrGivenUp}
 		}
 	}
 }

@@ -45,7 +45,8 @@ func IdentityFile(getenv func(string) string) string {
 
 // FindIdentity returns the first of these that is set: the file that --identity
 // names, the age-key input, the variables APPSTACK_AGE_KEY, SOPS_AGE_KEY and
-// SOPS_AGE_KEY_FILE, and [IdentityFile]. ageKey and file may be empty.
+// SOPS_AGE_KEY_FILE, and [IdentityFile]. ageKey and file may be empty. Where none is
+// set, the error is [ErrNoIdentity].
 func FindIdentity(ageKey, file string, getenv func(string) string) (Source, error) {
 	if file != "" {
 		return readSource(file, file)
@@ -68,10 +69,11 @@ func FindIdentity(ageKey, file string, getenv func(string) string) (Source, erro
 			return s, err
 		}
 	}
-	return Source{}, errNoIdentity
+	return Source{}, ErrNoIdentity
 }
 
-var errNoIdentity = &Problem{
+// ErrNoIdentity is the error where there is nothing to decrypt with.
+var ErrNoIdentity error = &Problem{
 	Summary: "no age identity is given, so secrets cannot be decrypted",
 	Advice:  "set the age-key input or APPSTACK_AGE_KEY, use --identity FILE, or make one with `appstack secrets init`",
 }

@@ -38,6 +38,10 @@ func parseValues(plain []byte) ([]entry, error) {
 	}
 	f := flattener{seen: map[string]int{}}
 	f.mapping("", doc.Content[0])
+	const shown = 10
+	if n := len(f.errs); n > shown {
+		f.errs = append(f.errs[:shown], fmt.Errorf("and %d more", n-shown))
+	}
 	if len(f.errs) > 0 {
 		return nil, errors.Join(f.errs...)
 	}

@@ -116,7 +116,7 @@ func (v *Vault) load(file string) (vaultFile, error) {
 	raw, err := readLimited(v.path(file))
 	if errors.Is(err, os.ErrNotExist) {
 		return vaultFile{}, &Problem{
-			Summary: "there is no secrets file " + file,
+			Summary: "cannot open the secrets file " + file,
 			Advice:  "make it with `appstack secrets edit " + file + "`",
 			Err:     os.ErrNotExist,
 		}
@@ -146,7 +146,7 @@ func (v *Vault) read(file string) (vaultFile, error) {
 
 func (v *Vault) decrypt(file string, f vaultFile) ([]byte, error) {
 	if len(v.Identities.all) == 0 {
-		return nil, errNoIdentity
+		return nil, ErrNoIdentity
 	}
 	// The identities themselves must not be shown either.
 	for _, id := range v.Identities.all {
