@@ -134,7 +134,7 @@ type Key struct {
 func ParseKey(line string) Key {
 	key, comment, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
 	if err != nil {
-		return Key{Fingerprint: "line:" + hashText(line)[:16], Comment: "(not a key)"}
+		return Key{Fingerprint: "line:" + hashText(line)[:4], Comment: "(not a key)"}
 	}
 	return Key{ssh.FingerprintSHA256(key), strings.Join(options, ","), comment}
 }
