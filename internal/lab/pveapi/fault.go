@@ -1,0 +1,231 @@
+package pveapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strconv"
+	"time"
+)
+
+// Fault makes the next calls go wrong. Match it by Method and Path (a glob below
+// /api2/json: /nodes/*/lxc/101/config; * stands for one segment), or by Task.
+type Fault struct {
+	Method string `json:"method,omitempty"` // "" or * : any
+	Path   string `json:"path,omitempty"`
+	Task   string `json:"task,omitempty"`  // type of a task (vzcreate), optionally with an id: vzcreate:101
+	Times  int    `json:"times,omitempty"` // how many calls; 0: one, -1: until cleared
+	Skip   int    `json:"skip,omitempty"`  // calls to let pass first
+
+	Status int           `json:"status,omitempty"` // answer this instead, without taking effect
+	Reason string        `json:"reason,omitempty"` // the status line's text, and the body's message
+	Drop   string        `json:"drop,omitempty"`   // "before" or "after" taking effect: close without an answer
+	Delay  time.Duration `json:"delay,omitempty"`  // wait this long first, in nanoseconds; 2s in the control port's form
+
+	TaskLine  int    `json:"task_line,omitempty"`  // the task fails once its log has so many lines
+	TaskError string `json:"task_error,omitempty"` // its exit status; without TaskLine it fails before it begins
+	TaskWarn  string `json:"task_warn,omitempty"`  // it ends in WARNINGS with this line
+	TaskHang  bool   `json:"task_hang,omitempty"`  // it never ends, unless it is stopped
+}
+
+type faults struct{ list []*Fault }
+
+// Inject adds a fault; those added first are looked at first.
+func (s *Server) Inject(f Fault) error {
+	if f.Path == "" && f.Task == "" {
+		return errors.New("cannot inject a fault without a path or a task")
+	}
+	if _, err := path.Match(f.Path, "/"); err != nil {
+		return fmt.Errorf("cannot inject a fault: %w", err)
+	}
+	if f.Drop != "" && f.Drop != "before" && f.Drop != "after" {
+		return fmt.Errorf("cannot inject a fault: drop is before or after, not %q", f.Drop)
+	}
+	if f.Times == 0 {
+		f.Times = 1
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults.list = append(s.faults.list, &f)
+	return nil
+}
+
+// ClearFaults forgets all faults that are still waiting, and lets full storages and
+// offline nodes be as before.
+func (s *Server) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults.list = nil
+	clear(s.full)
+	clear(s.offline)
+}
+
+// Faults returns what still waits.
+func (s *Server) Faults() []Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Fault
+	for _, f := range s.faults.list {
+		out = append(out, *f)
+	}
+	return out
+}
+
+// FillStorage makes a storage full, or gives it room again.
+func (s *Server) FillStorage(id string, full bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.full[id] = full
+}
+
+// SetOffline takes a node off the cluster, or brings it back. Its guests go on running.
+func (s *Server) SetOffline(node string, offline bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offline[node] = offline
+}
+
+// SetLock sets or, with "", removes the setting "lock" of a guest, as pct set --lock and
+// pct unlock do on the node.
+func (s *Server) SetLock(vmid int, lock string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.st.Guests[vmid]
+	if g == nil {
+		return fmt.Errorf("cannot lock guest %d: it does not exist", vmid)
+	}
+	if g.Conf.Current["lock"] = lock; lock == "" {
+		delete(g.Conf.Current, "lock")
+	}
+	return s.save()
+}
+
+// SetOption changes a setting of a guest out of band, as pct set does on the node; "" removes it.
+func (s *Server) SetOption(vmid int, option, value string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.st.Guests[vmid]
+	if g == nil {
+		return fmt.Errorf("cannot change guest %d: it does not exist", vmid)
+	}
+	if g.Conf.Current[option] = value; value == "" {
+		delete(g.Conf.Current, option)
+	}
+	return s.save()
+}
+
+// take finds the first fault that matches and counts it.
+func (f *faults) take(match func(*Fault) bool) *Fault {
+	for i, e := range f.list {
+		if !match(e) {
+			continue
+		}
+		if e.Skip > 0 {
+			e.Skip--
+			continue
+		}
+		if e.Times > 0 {
+			if e.Times--; e.Times == 0 {
+				f.list = append(f.list[:i:i], f.list[i+1:]...)
+			}
+		}
+		return e
+	}
+	return nil
+}
+
+// task finds the fault of a task that is about to start.
+func (f *faults) task(kind, id string) *Fault {
+	return f.take(func(e *Fault) bool { return e.Task != "" && (e.Task == kind || e.Task == kind+":"+id) })
+}
+
+func (e *Fault) matches(method, apiPath string) bool {
+	if e.Path == "" || e.Method != "" && e.Method != "*" && e.Method != method {
+		return false
+	}
+	ok, err := path.Match(e.Path, apiPath)
+	return ok && err == nil
+}
+
+type faultKey struct{}
+
+// inject carries out a request's fault; true: the request is over. It is asked before the
+// request takes effect and, for a drop, again after.
+func (s *Server) inject(a *answer, when string) bool {
+	if when == "after" {
+		f, _ := a.r.Context().Value(faultKey{}).(*Fault)
+		if f != nil && f.Drop == "after" {
+			a.status, a.reason = 0, "dropped after taking effect"
+			s.abort(a)
+		}
+		return false
+	}
+	_, rest, _ := splitFormat(a.r.URL.Path)
+	s.mu.Lock()
+	f := s.faults.take(func(e *Fault) bool { return e.matches(a.r.Method, cleanPath(rest)) })
+	s.mu.Unlock()
+	if f == nil {
+		return false
+	}
+	a.path = cleanPath(rest)
+	a.r = a.r.WithContext(context.WithValue(a.r.Context(), faultKey{}, f))
+	wait(a.r.Context(), f.Delay)
+	switch {
+	case f.Drop == "before":
+		a.status, a.reason = 0, "dropped before taking effect"
+		s.abort(a)
+	case f.Status != 0:
+		reason := f.Reason
+		if reason == "" {
+			reason = http.StatusText(f.Status)
+		}
+		a.format = "json"
+		a.json(f.Status, reason, map[string]any{"data": nil, "message": reason + "\n"})
+		return true
+	}
+	return false
+}
+
+// abort closes the connection without an answer.
+func (s *Server) abort(*answer) { panic(http.ErrAbortHandler) }
+
+func wait(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// sabotaged runs a task with its fault.
+func (s *Server) sabotaged(t *task, run func(*task) error) error {
+	f := t.fault
+	if f == nil {
+		return run(t)
+	}
+	s.unlocked(func() { wait(t.ctx, f.Delay) })
+	if f.TaskHang {
+		s.unlocked(func() { <-t.ctx.Done() })
+		return errors.New("received interrupt")
+	}
+	if f.TaskError != "" && f.TaskLine == 0 {
+		return errors.New(f.TaskError)
+	}
+	err := run(t)
+	if f.TaskLine > 0 && t.ctx.Err() != nil {
+		if f.TaskError != "" {
+			return errors.New(f.TaskError)
+		}
+		return fmt.Errorf("interrupted after line %s", strconv.Itoa(f.TaskLine))
+	}
+	if err == nil && f.TaskWarn != "" {
+		t.warn("%s", f.TaskWarn)
+	}
+	return err
+}

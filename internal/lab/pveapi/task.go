@@ -1,0 +1,407 @@
+package pveapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// task is one worker: what Proxmox forks for an operation that takes its time.
+type task struct {
+	UPID   string
+	Node   string
+	PID    uint32
+	PStart uint32
+	Start  int64
+	End    int64
+	Type   string
+	ID     string
+	User   string // user@realm or user@realm!token
+	Status string // OK, WARNINGS: n, or the error; "" while it runs
+	Lines  []string
+	Seq    int // order of creation
+
+	mu       sync.Mutex // guards Lines, warnings and finished
+	warnings int
+	finished bool
+	ctx      context.Context
+	cancel   context.CancelFunc
+	done     chan struct{}
+	fault    *Fault
+	hang     chan struct{}
+}
+
+// log adds lines as Proxmox's worker prints them.
+func (t *task) log(format string, args ...any) {
+	t.progress(fmt.Sprintf(format, args...))
+}
+
+// progress adds one line; it is what a Backend reports to.
+func (t *task) progress(line string) {
+	t.mu.Lock()
+	t.Lines = append(t.Lines, strings.Split(line, "\n")...)
+	n := len(t.Lines)
+	f := t.fault
+	t.mu.Unlock()
+	if f != nil && f.TaskLine > 0 && n >= f.TaskLine {
+		t.cancel()
+	}
+}
+
+// warn adds a line that makes the task end in WARNINGS.
+func (t *task) warn(format string, args ...any) {
+	t.progress("WARN: " + fmt.Sprintf(format, args...))
+	t.mu.Lock()
+	t.warnings++
+	t.mu.Unlock()
+}
+
+func (t *task) stop() {
+	if t.cancel != nil {
+		t.cancel()
+	}
+}
+
+func (t *task) running() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.finished
+}
+
+// fork starts a task and returns its UPID. run has s.mu held when it begins, and its
+// error's text is the task's exit status.
+func (c *call) fork(kind, id string, run func(*task) error) (any, error) {
+	return c.Server.fork(c.node(), kind, id, c.who.authuser, run), nil
+}
+
+func (s *Server) fork(nodeName, kind, id, user string, run func(*task) error) string {
+	s.pids++
+	t := &task{
+		Node: nodeName, PID: s.pids, PStart: uint32(s.now().UnixMilli() / 10), Start: s.now().Unix(),
+		Type: kind, ID: id, User: user, Seq: len(s.tasks), done: make(chan struct{}),
+	}
+	t.UPID = fmt.Sprintf("UPID:%s:%08X:%08X:%08X:%s:%s:%s:", nodeName, t.PID, t.PStart, t.Start, kind, id, user)
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.fault = s.faults.task(kind, id)
+	s.tasks[t.UPID] = t
+	s.running.Add(1)
+	go s.work(t, run)
+	return t.UPID
+}
+
+func (s *Server) work(t *task, run func(*task) error) {
+	defer s.running.Done()
+	defer t.cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.sabotaged(t, run)
+	s.finish(t, err)
+	if serr := s.save(); serr != nil {
+		s.opt.Log.Error("state not saved", "err", serr)
+	}
+}
+
+func (s *Server) finish(t *task, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case err != nil:
+		t.Status = firstLine(err.Error())
+		t.Lines = append(t.Lines, strings.Split("TASK ERROR: "+err.Error(), "\n")...)
+	case t.warnings > 0:
+		t.Status = fmt.Sprintf("WARNINGS: %d", t.warnings)
+		t.Lines = append(t.Lines, "TASK "+t.Status)
+	default:
+		t.Status = "OK"
+		t.Lines = append(t.Lines, "TASK OK")
+	}
+	t.End = s.now().Unix()
+	t.finished = true
+	raw, merr := json.Marshal(t)
+	if merr == nil {
+		merr = writeFile(filepath.Join(s.opt.Dir, "tasks", fmt.Sprintf("%08d.json", t.Seq)), raw)
+	}
+	if merr != nil {
+		s.opt.Log.Error("task not saved", "upid", t.UPID, "err", merr)
+	}
+	s.opt.Log.Info("task ended", "upid", t.UPID, "status", t.Status)
+	close(t.done)
+}
+
+// loadTasks reads the tasks of earlier runs.
+func (s *Server) loadTasks() error {
+	files, err := filepath.Glob(filepath.Join(s.opt.Dir, "tasks", "*.json"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			return fmt.Errorf("cannot read a task: %w", err)
+		}
+		t := &task{finished: true, done: make(chan struct{})}
+		if err := json.Unmarshal(raw, t); err != nil {
+			return fmt.Errorf("cannot read task %s: %w", f, err)
+		}
+		close(t.done)
+		s.tasks[t.UPID] = t
+		s.pids = max(s.pids, t.PID)
+	}
+	return nil
+}
+
+// WaitTask waits for a task's end and returns its exit status.
+func (s *Server) WaitTask(ctx context.Context, upid string) (string, error) {
+	s.mu.Lock()
+	t := s.tasks[upid]
+	s.mu.Unlock()
+	if t == nil {
+		return "", fmt.Errorf("no such task %q", upid)
+	}
+	select {
+	case <-t.done:
+		return t.Status, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// TaskLog returns the lines that a task has printed so far.
+func (s *Server) TaskLog(upid string) []string {
+	s.mu.Lock()
+	t := s.tasks[upid]
+	s.mu.Unlock()
+	if t == nil {
+		return nil
+	}
+	return t.lines()
+}
+
+func (t *task) lines() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]string(nil), t.Lines...)
+}
+
+var upidRE = regexp.MustCompile(`^UPID:([a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?):([0-9A-Fa-f]{8}):([0-9A-Fa-f]{8,9}):([0-9A-Fa-f]{8}):([^:\s]+):([^:\s]*):([^:\s]+):$`)
+
+// theTask finds the task of a request; nil without an error for one that nobody knows.
+func (c *call) theTask(privilege string) (*task, error) {
+	upid := c.p.str("upid")
+	m := upidRE.FindStringSubmatch(upid)
+	if m == nil {
+		return nil, paramError("upid", "unable to parse worker upid")
+	}
+	if !c.owns(m[7]) {
+		if err := c.need("/nodes/"+c.node(), privilege); err != nil {
+			return nil, err
+		}
+	}
+	return c.tasks[upid], nil
+}
+
+// owns tells whether a task of that user is the caller's: his own, or his token's.
+func (c *call) owns(user string) bool {
+	me := c.who.authuser
+	return user == me || strings.HasPrefix(user, me+"!")
+}
+
+func taskIndex(*call) (any, error) {
+	return []map[string]any{{"name": "log"}, {"name": "status"}}, nil
+}
+
+func (t *task) fields() map[string]any {
+	user, tid, isToken := strings.Cut(t.User, "!")
+	m := map[string]any{"upid": t.UPID, "node": t.Node, "pid": t.PID, "pstart": t.PStart, "starttime": t.Start, "type": t.Type, "id": t.ID, "user": user}
+	if isToken {
+		m["tokenid"] = tid
+	}
+	return m
+}
+
+func taskStatus(c *call) (any, error) {
+	t, err := c.theTask("Sys.Audit")
+	if err != nil {
+		return nil, err
+	}
+	if t == nil {
+		return nil, paramError("upid", "no such task")
+	}
+	m := t.fields()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m["status"] = "running"
+	if t.finished {
+		m["status"], m["exitstatus"] = "stopped", t.Status
+	}
+	return m, nil
+}
+
+func taskLog(c *call) (any, error) {
+	t, err := c.theTask("Sys.Audit")
+	if err != nil {
+		return nil, err
+	}
+	if c.p.bool("download") && (c.p.has("start") || c.p.has("limit")) {
+		return nil, fail("'download' cannot be used together with 'start' or 'limit' parameters")
+	}
+	lines := []string{"unable to open file - No such file or directory"}
+	if t != nil {
+		lines = t.lines()
+	}
+	if c.p.bool("download") {
+		return download{"text/plain", strings.Join(lines, "\n") + "\n"}, nil
+	}
+	return c.page(lines), nil
+}
+
+// page cuts a log by start and limit; limit 0 is all, 50 lines are the default.
+func (c *call) page(lines []string) []map[string]any {
+	if len(lines) == 0 {
+		lines = []string{"no content"}
+	}
+	total := len(lines)
+	c.total = &total
+	start, limit := c.p.int("start", 0), c.p.int("limit", 50)
+	rows := []map[string]any{}
+	for i := start; i < total && (limit == 0 || i < start+limit); i++ {
+		rows = append(rows, map[string]any{"n": i + 1, "t": lines[i]})
+	}
+	return rows
+}
+
+func stopTask(c *call) (any, error) {
+	t, err := c.theTask("Sys.Modify")
+	if err != nil {
+		return nil, err
+	}
+	if t == nil {
+		return nil, paramError("upid", "no such task")
+	}
+	t.stop()
+	c.unlocked(func() {
+		select {
+		case <-t.done:
+		case <-time.After(5 * time.Second):
+		}
+	})
+	return nil, nil
+}
+
+// listTasks is GET /nodes/{node}/tasks: active ones first, then by start, newest first.
+func listTasks(c *call) (any, error) {
+	var rows []map[string]any
+	for _, t := range c.taskList(c.node()) {
+		if c.taskMatches(t) {
+			rows = append(rows, t.listRow())
+		}
+	}
+	if total := len(rows); total > 0 {
+		c.total = &total
+	}
+	start, limit := c.p.int("start", 0), c.p.int("limit", 50)
+	start = min(start, len(rows))
+	return append([]map[string]any{}, rows[start:min(len(rows), start+limit)]...), nil
+}
+
+func (s *Server) taskList(node string) []*task {
+	var active, ended []*task
+	bySeq := map[int]*task{}
+	for _, t := range s.tasks {
+		bySeq[t.Seq] = t
+	}
+	for _, seq := range sorted(bySeq) {
+		t := bySeq[seq]
+		switch {
+		case node != "" && t.Node != node:
+		case t.running():
+			active = append(active, t)
+		default:
+			ended = append([]*task{t}, ended...)
+		}
+	}
+	return append(active, ended...)
+}
+
+func (t *task) listRow() map[string]any {
+	m := t.fields()
+	if t.running() {
+		m["user"], m["status"], m["saved"] = t.User, "RUNNING", "0"
+		delete(m, "tokenid")
+		return m
+	}
+	m["status"], m["endtime"] = t.Status, t.End
+	return m
+}
+
+func (c *call) taskMatches(t *task) bool {
+	running := t.running()
+	source := c.p.str("source")
+	if running && source != "active" && source != "all" || !running && source == "active" {
+		return false
+	}
+	if !c.owns(t.User) && !c.can("/nodes/"+t.Node, "Sys.Audit") {
+		return false
+	}
+	if f := c.p.str("userfilter"); f != "" && !strings.Contains(strings.ToLower(t.User), strings.ToLower(f)) {
+		return false
+	}
+	if f := c.p.str("typefilter"); f != "" && t.Type != f {
+		return false
+	}
+	if f := c.p.str("vmid"); f != "" && t.ID != f {
+		return false
+	}
+	if since, err := strconv.ParseInt(c.p.str("since"), 10, 64); err == nil && t.Start < since {
+		return false
+	}
+	if until, err := strconv.ParseInt(c.p.str("until"), 10, 64); err == nil && t.Start > until {
+		return false
+	}
+	return running || c.statusMatches(t.Status)
+}
+
+func (c *call) statusMatches(status string) bool {
+	kind := "error"
+	switch {
+	case status == "OK":
+		kind = "ok"
+	case strings.HasPrefix(status, "WARNINGS: "):
+		kind = "warning"
+	}
+	if c.p.bool("errors") {
+		return kind != "ok"
+	}
+	want := c.p.list("statusfilter")
+	for _, w := range want {
+		if w == kind {
+			return true
+		}
+	}
+	return len(want) == 0
+}
+
+// clusterTasks is GET /cluster/tasks: the newest 25 of each node.
+func clusterTasks(c *call) (any, error) {
+	rows := []map[string]any{}
+	for _, t := range c.taskList("") {
+		if len(rows) == 25 || !c.owns(t.User) && !c.can("/nodes/"+t.Node, "Sys.Audit") {
+			continue
+		}
+		row := t.fields()
+		delete(row, "pstart")
+		if !t.running() {
+			delete(row, "pid")
+			row["status"], row["endtime"], row["saved"] = t.Status, t.End, "1"
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
