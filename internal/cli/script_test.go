@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 				panic(err)
 			}
 			os.Exit(cli.Main(cli.Environ{
-				Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Dir: dir,
+				Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Environ: os.Environ, Dir: dir,
 			}))
 		},
 	})

@@ -134,13 +134,17 @@ func (g *globals) presentFiles(given []string) ([]string, error) {
 		return files, err
 	}
 	return slices.DeleteFunc(files, func(file string) bool {
-		_, err := os.Stat(g.path(file))
-		missing := errors.Is(err, os.ErrNotExist)
+		missing := g.missing(file)
 		if missing {
 			g.say("warning: %s lists %s, which is not there yet", g.StackFile, file)
 		}
 		return missing
 	}), nil
+}
+
+func (g *globals) missing(file string) bool {
+	_, err := os.Stat(g.path(file))
+	return errors.Is(err, os.ErrNotExist)
 }
 
 func (g *globals) filesOf(st *stack.Stack) []string {
@@ -156,7 +160,7 @@ func (g *globals) filesOf(st *stack.Stack) []string {
 
 // stackIfAny is the stack, or nil where there is no stack file yet.
 func (g *globals) stackIfAny() (*stack.Stack, error) {
-	if _, err := os.Stat(g.path(g.StackFile)); errors.Is(err, os.ErrNotExist) {
+	if g.missing(g.StackFile) {
 		return nil, nil
 	}
 	return g.loadStack()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -108,10 +109,18 @@ func (g *globals) editor() (string, error) {
 	return "", errors.New("there is no editor: set VISUAL or EDITOR")
 }
 
+// plainCommand matches what the shell would run as it is.
+var plainCommand = regexp.MustCompile(`^[\w./+-]+(\s+[\w./+=:,-]+)*$`)
+
 // openEditor gives the editor the process's own streams, because on others it
-// would find no terminal.
+// would find no terminal. Where that can be, it takes the shell's place, so that a
+// signal to end it reaches it.
 func openEditor(ctx context.Context, editor, draft string) error {
-	cmd := exec.CommandContext(ctx, "sh", "-c", editor+` "$@"`, editor, draft)
+	script := editor + ` "$@"`
+	if plainCommand.MatchString(editor) {
+		script = "exec " + script
+	}
+	cmd := exec.CommandContext(ctx, "sh", "-c", script, editor, draft)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 2 * time.Second

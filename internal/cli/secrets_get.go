@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,13 +34,12 @@ func (g *globals) secretsGet(name, file string) error {
 	}
 	// Standard output hides what joins the redactor; this value is to be seen.
 	v.Hide = nil
-	var given []string
-	if file != "" {
-		given = []string{file}
-	}
-	files, err := g.secretFiles(given)
-	if err != nil {
-		return err
+	files := []string{file}
+	if file == "" {
+		if files, err = g.secretFiles(nil); err != nil {
+			return err
+		}
+		files = slices.DeleteFunc(files, g.missing)
 	}
 	all, errs := openEach(v, files)
 	with := having(all, name)
@@ -105,12 +105,12 @@ func (g *globals) secretsList(given []string) error {
 	if err != nil {
 		return err
 	}
-	files, err := g.secretFiles(given)
+	files, err := g.presentFiles(given)
 	if err != nil {
 		return err
 	}
 	all, errs := openEach(v, files)
-	if len(all) == 0 {
+	if len(all) == 0 && len(errs) > 0 {
 		return errs[0]
 	}
 	g.warnAll(errs)

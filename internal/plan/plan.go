@@ -8,6 +8,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/org/appstack-action/internal/machine"
@@ -34,6 +35,7 @@ const (
 	Reload   Verb = "reload"   // a unit
 	Restart  Verb = "restart"  // a unit, a guest
 	Deploy   Verb = "deploy"   // a release
+	Rollback Verb = "rollback" // to an earlier release
 )
 
 // Symbol is the verb's sign in the text of a plan: "+" makes, "~" changes, "-"
@@ -113,10 +115,28 @@ type Plan struct {
 	// Partial says that the steps inside the guest were planned without seeing it,
 	// since it does not run; they are planned anew when it does.
 	Partial bool `json:"partial,omitempty"`
+
+	inside int // index of the first step inside the guest
 }
+
+// Hypervisor returns the steps on the hypervisor, which come first.
+func (p Plan) Hypervisor() []Step { return p.Steps[:p.inside] }
+
+// Inside returns the steps inside the guest.
+func (p Plan) Inside() []Step { return p.Steps[p.inside:] }
 
 // Empty tells whether there is nothing to do.
 func (p Plan) Empty() bool { return len(p.Steps) == 0 }
+
+// Continue returns the plan with the steps inside the guest, and what is to be
+// said about them, replaced by those of a plan that was made when it could be seen.
+func (p Plan) Continue(seen Plan) Plan {
+	seen.Target = p.Target
+	seen.Steps = append(slices.Clone(p.Hypervisor()), seen.Inside()...)
+	seen.inside = p.inside
+	seen.Notes = append(slices.Clone(p.Notes), seen.Notes...)
+	return seen
+}
 
 // Refused returns the steps that must not be taken.
 func (p Plan) Refused() []Step {
@@ -180,6 +200,7 @@ func Diff(target string, have, want machine.State, policy Policy) Plan {
 	if want.Guest != nil {
 		diffGuest(&p, have.Guest, want.Guest, policy)
 	}
+	p.inside = len(p.Steps)
 	if want.OS != nil {
 		diffOS(&p, have.OS, want.OS)
 	}

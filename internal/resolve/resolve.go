@@ -46,7 +46,8 @@ type Proxmox struct {
 
 // SSH is how to reach the guest.
 type SSH struct {
-	Address string // host of the guest, without its prefix length; port 22
+	Address string // host of the guest, without its prefix length
+	Port    int
 	// Users are tried in this order: the app's user once it is there, then the bootstrap user.
 	Users []string
 	Key   secret.Value // private key, OpenSSH or PEM

@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/org/appstack-action/internal/apply"
+	"github.com/org/appstack-action/internal/guest"
+	"github.com/org/appstack-action/internal/pve"
+	"github.com/org/appstack-action/internal/report"
+	"github.com/org/appstack-action/internal/resolve"
+	"github.com/org/appstack-action/internal/ssh"
+	"github.com/org/appstack-action/internal/vault"
+)
+
+// Exit codes of deploy_app.sh.
+const (
+	exitLocked    = 3
+	exitBuild     = 4
+	exitMigration = 5
+	exitUnhealthy = 6
+	exitRolled    = 7
+)
+
+// Reason returns the kind of a failure.
+func Reason(err error) report.Reason {
+	for _, k := range kinds {
+		if k.is(err) {
+			return k.reason
+		}
+	}
+	return report.Internal
+}
+
+// kinds are tried in order: what stopped the run comes before what it broke.
+var kinds = []struct {
+	is     func(error) bool
+	reason report.Reason
+}{
+	{is[*StackError], report.BadStack},
+	{is[*NoStackError], report.BadStack},
+	{is[*vault.Problem], report.BadSecrets},
+	{is[*vault.NoMatchError], report.BadSecrets},
+	{is[*resolve.ForkError], report.Fork},
+	{is[*resolve.MissingError], report.BadInput},
+	{is[*UsageError], report.BadInput},
+	{func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }, report.TimedOut},
+	{func(err error) bool { return errors.Is(err, context.Canceled) }, report.WasCancelled},
+	{is[*guest.BusyError], report.Locked},
+	{is[*pve.FindingsError], report.Guarded},
+	{is[*pve.OwnerError], report.Guarded},
+	{is[*pve.HiddenError], report.Guarded},
+	{is[*pve.ProtectedError], report.Refused},
+	{is[*apply.RefusedError], report.Refused},
+	{is[*ssh.HostKeyError], report.HostKey},
+	{is[*pve.CertificateError], report.HostKey},
+	{is[*ssh.AuthError], report.Denied},
+	{is[*guest.SudoError], report.Denied},
+	{deniedByProxmox, report.Denied},
+	{is[*pve.UnreachableError], report.Unreachable},
+	{is[*pve.NoSSHError], report.Unreachable},
+	{is[*ssh.UnreachableError], report.Unreachable},
+	{is[*ssh.DeadError], report.Unreachable},
+	{exits(exitLocked), report.Locked},
+	{exits(exitBuild), report.BuildFailed},
+	{exits(exitMigration), report.MigrateFailed},
+	{exits(exitUnhealthy), report.Unhealthy},
+	{exits(exitRolled), report.Unhealthy},
+	{is[*guest.StepError], report.ConfigureError},
+	{is[*guest.LockoutError], report.ConfigureError},
+	{is[*pve.TaskError], report.ProxmoxFailed},
+	{is[*pve.ConflictError], report.ProxmoxFailed},
+	{is[*pve.Error], report.ProxmoxFailed},
+}
+
+// is tells whether there is an error of type E in the chain.
+func is[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}
+
+// exits tells whether the deploy script ended with this code.
+func exits(code int) func(error) bool {
+	return func(err error) bool {
+		var step *guest.StepError
+		return errors.As(err, &step) && step.Step.Resource.Kind == "release" && step.Code == code
+	}
+}
+
+func deniedByProxmox(err error) bool {
+	var e *pve.Error
+	return errors.As(err, &e) && (e.Status == 401 || e.Status == 403)
+}
+
+// Hint returns what the error advises, or "".
+func Hint(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
+	}
+	return ""
+}
+
+// A UsageError is a command that does not fit what it is asked for.
+type UsageError struct{ Text string }
+
+// Error returns one line.
+func (e *UsageError) Error() string { return e.Text }
+
+// fail writes an error into the report and returns the status that it means.
+func (s *session) fail(ctx context.Context, err error) report.Status {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
+	s.report.Reason, s.report.Error, s.report.Hint = Reason(err), err.Error(), Hint(err)
+	switch {
+	case s.report.Reason == report.WasCancelled:
+		return report.Cancelled
+	case exits(exitRolled)(err):
+		return report.RolledBack
+	}
+	return report.Failed
+}
+
+// closing is the last line of an environment.
+func (s *session) closing() string {
+	r := s.report
+	text := fmt.Sprintf("%s: %s", r.Target(), r.Status)
+	if r.Error != "" {
+		text += "\nerror: " + r.Error
+	}
+	if r.Hint != "" {
+		text += "\nhint: " + r.Hint
+	}
+	return text
+}

@@ -1,0 +1,154 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/org/appstack-action/internal/github"
+	"github.com/org/appstack-action/internal/report"
+)
+
+// GitHub publishes reports: the comment on the pull request and the deployment.
+// What GitHub does not let it do is told once, as a warning, and stops nothing.
+type GitHub struct {
+	Client      *github.Client
+	PullRequest int // of the event; 0: found by the commit
+	Comment     bool
+	Deployment  bool
+	RunID       string
+	// Opened hears of each deployment that must be ended, so that the action's post
+	// step can do it if this program is killed.
+	Opened func(target string, id int64)
+
+	mu     sync.Mutex
+	number map[string]int // pull requests by commit
+	open   map[string]int64
+	warned []string
+}
+
+// Publish implements [Publisher].
+func (g *GitHub) Publish(ctx context.Context, r *report.Report) {
+	if g.Deployment {
+		g.warn(r, g.deploy(ctx, r))
+	}
+	if g.Comment {
+		g.warn(r, g.comment(ctx, r))
+	}
+}
+
+// warn puts what GitHub refused into the report, the same thing only once in a run.
+func (g *GitHub) warn(r *report.Report, err error) {
+	if err == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !slices.Contains(g.warned, err.Error()) {
+		g.warned = append(g.warned, err.Error())
+		r.Warnings = append(r.Warnings, err.Error())
+	}
+}
+
+func (g *GitHub) comment(ctx context.Context, r *report.Report) error {
+	number, err := g.pullRequest(ctx, r.SHA, r.Branch)
+	if err != nil || number == 0 {
+		return err // without a pull request the job's summary says all of it
+	}
+	return g.Client.Comment(ctx, number, r.Marker(), report.Comment(*r))
+}
+
+// pullRequest finds the pull request of a commit, once.
+func (g *GitHub) pullRequest(ctx context.Context, sha, branch string) (int, error) {
+	if g.PullRequest != 0 || sha == "" {
+		return g.PullRequest, nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if n, ok := g.number[sha]; ok {
+		return n, nil
+	}
+	n, err := g.Client.PullRequest(ctx, sha, branch)
+	if g.number == nil {
+		g.number = make(map[string]int)
+	}
+	g.number[sha] = n // also after an error: it is told once
+	return n, err
+}
+
+// deploy opens, ends and retires the environment's deployment as the report goes.
+func (g *GitHub) deploy(ctx context.Context, r *report.Report) error {
+	d := github.Deployment{
+		SHA: r.SHA, Environment: r.Target(), Production: r.Protected, LogURL: r.RunURL, URL: r.URL, RunID: g.RunID,
+	}
+	switch r.Status {
+	case report.Deploying:
+		return g.openDeployment(ctx, r, d)
+	case report.Live:
+		return g.end(ctx, r, d, "success", "live")
+	case report.Failed, report.RolledBack:
+		return g.end(ctx, r, d, "failure", firstLine(r.Error))
+	case report.Cancelled:
+		return g.end(ctx, r, d, "error", "cancelled")
+	case report.Destroyed:
+		return g.Client.RetireDeployments(ctx, d.Environment, 0)
+	}
+	return nil
+}
+
+func (g *GitHub) openDeployment(ctx context.Context, r *report.Report, d github.Deployment) error {
+	if r.SHA == "" {
+		return nil // nothing is deployed
+	}
+	id, err := g.Client.OpenDeployment(ctx, d)
+	if id == 0 {
+		return err
+	}
+	g.mu.Lock()
+	if g.open == nil {
+		g.open = make(map[string]int64)
+	}
+	g.open[r.Target()] = id
+	g.mu.Unlock()
+	r.DeploymentID = id
+	if g.Opened != nil {
+		g.Opened(r.Target(), id)
+	}
+	return err
+}
+
+func (g *GitHub) end(ctx context.Context, r *report.Report, d github.Deployment, state, description string) error {
+	g.mu.Lock()
+	id := g.open[r.Target()]
+	delete(g.open, r.Target())
+	g.mu.Unlock()
+	if id == 0 {
+		return nil
+	}
+	if state != "success" {
+		d.URL = ""
+	}
+	if err := g.Client.SetDeployment(ctx, id, d, state, description); err != nil || state != "success" {
+		return err
+	}
+	return g.Client.RetireDeployments(ctx, d.Environment, id)
+}
+
+func firstLine(s string) string {
+	for i, c := range s {
+		if c == '\n' {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// EndDeployment ends a deployment that a killed run left open.
+func EndDeployment(ctx context.Context, client *github.Client, id int64, target, logURL string) error {
+	err := client.SetDeployment(ctx, id, github.Deployment{Environment: target, LogURL: logURL}, "error", "the run was killed")
+	if err != nil {
+		return fmt.Errorf("cannot end the deployment of %s: %w", target, err)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/org/appstack-action/internal/apply"
+	"github.com/org/appstack-action/internal/guest"
+	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/pve"
+	"github.com/org/appstack-action/internal/resolve"
+	"github.com/org/appstack-action/internal/ssh"
+)
+
+// sshWait bounds how long a guest that was just started may take to answer.
+const sshWait = 2 * time.Minute
+
+// reach is how the run gets to Proxmox and to the guests. One serves all
+// environments: they share the API's client and the connection to the jump host.
+type reach struct {
+	proxmox *pve.Client
+	trust   bool // on first use, where nothing is pinned
+
+	jump func() (*ssh.JumpHost, error) // dialled when it is needed first
+}
+
+// reach prepares the ways; only a jump host in front of the API is dialled now.
+func (r *Run) reach(ctx context.Context, targets []resolve.Target) (*reach, error) {
+	t := targets[0] // the ways are the stack's: all targets have the same
+	way := &reach{trust: r.TrustOnFirstUse}
+	way.jump = sync.OnceValues(func() (*ssh.JumpHost, error) { return dialJump(ctx, t.SSH.Jump) })
+	options := pve.Options{
+		URL: t.Proxmox.URL, Token: t.Proxmox.Token, Fingerprint: t.Proxmox.Fingerprint, CA: t.Proxmox.CA, Pool: t.Proxmox.Pool,
+		Trace: func(c pve.Call) { r.trace("proxmox "+c.Method+" "+c.Path+" "+strconv.Itoa(c.Status), c.Took) },
+	}
+	if t.Proxmox.ViaJump {
+		jump, err := way.jump()
+		if err != nil {
+			return nil, err
+		}
+		options.Dialer = jump.DialContext
+	}
+	var err error
+	way.proxmox, err = pve.Dial(options)
+	return way, err
+}
+
+func (r *Run) trace(what string, took time.Duration) {
+	if r.Trace != nil {
+		r.Trace(what, took)
+	}
+}
+
+func dialJump(ctx context.Context, j *resolve.Jump) (*ssh.JumpHost, error) {
+	return ssh.DialJump(ctx, ssh.Options{Address: j.Address, Users: []string{j.User}, Key: j.Key, HostKeys: []string{j.HostKey}})
+}
+
+// close ends what is open.
+func (w *reach) close() {
+	w.proxmox.Close()
+}
+
+// guest waits for the guest's SSH server and logs in with its pinned host key.
+func (w *reach) guest(ctx context.Context, t resolve.Target, g *machine.Guest, s *session) (*guest.Conn, error) {
+	o := ssh.Options{
+		Address: net.JoinHostPort(t.SSH.Address, strconv.Itoa(t.SSH.Port)), Users: t.SSH.Users, Key: t.SSH.Key,
+		HostKeys: pins(t, g), TrustOnFirstUse: w.trust,
+	}
+	var dial pve.Dialer
+	if t.SSH.Jump != nil {
+		jump, err := w.jump()
+		if err != nil {
+			return nil, err
+		}
+		o.Via, dial = jump, jump.DialContext
+	}
+	// A guest that ran when it was observed is dialled at once.
+	if s.fresh {
+		if err := pve.WaitSSH(ctx, dial, o.Address, sshWait, s); err != nil {
+			return nil, err
+		}
+	}
+	return guest.Dial(ctx, guest.Options{Options: o})
+}
+
+// pins are the host keys that the guest may show: those from its creation's log,
+// kept in its description, and those that the stack names.
+func pins(t resolve.Target, g *machine.Guest) []string {
+	keys := t.SSH.HostKeys
+	if g != nil && g.Block != nil {
+		keys = append(g.Block.HostKeys[:len(g.Block.HostKeys):len(g.Block.HostKeys)], keys...)
+	}
+	return keys
+}
+
+// connector makes the connection that apply asks for, once.
+func (s *session) connector() func(context.Context, *machine.Guest) (apply.Guest, error) {
+	return func(ctx context.Context, g *machine.Guest) (apply.Guest, error) {
+		return s.connect(ctx, g)
+	}
+}
+
+// connect returns the session's connection to the guest.
+func (s *session) connect(ctx context.Context, g *machine.Guest) (*guest.Conn, error) {
+	if s.conn == nil {
+		conn, err := s.reach.guest(ctx, s.target, g, s)
+		if err != nil {
+			return nil, err
+		}
+		s.conn = conn
+	}
+	return s.conn, nil
+}

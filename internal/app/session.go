@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/org/appstack-action/internal/guest"
+	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/plan"
+	"github.com/org/appstack-action/internal/report"
+	"github.com/org/appstack-action/internal/resolve"
+)
+
+// session is the work on one environment: its target, what is known of it, and
+// the report that grows with it.
+type session struct {
+	run    *Run
+	reach  *reach
+	target resolve.Target
+	show   Show
+	began  time.Time
+
+	inside bool        // only the inside of the guest is worked on
+	fresh  bool        // the guest did not run when it was observed: it has to be waited for
+	conn   *guest.Conn // nil: not connected yet
+
+	mu     sync.Mutex
+	report report.Report
+}
+
+func (r *Run) newSession(command string, reach *reach, t resolve.Target) *session {
+	return &session{
+		run: r, reach: reach, target: t, show: r.View.Open(t.Name), began: time.Now(),
+		report: report.Report{
+			Stack: r.Stack, Project: t.Project, Env: t.Env, Command: command, Status: report.Planned,
+			VMID: t.Want.Guest.VMID, Kind: kindName(t.Want.Guest.Kind), IP: t.SSH.Address, URL: t.URL,
+			Branch: t.Branch, SHA: t.SHA, CommitURL: r.commitURL(t.SHA), RunURL: r.RunURL,
+			Protected: t.Protected, Plan: plan.Plan{Target: t.Name},
+		},
+	}
+}
+
+func kindName(k machine.Kind) string {
+	if k == machine.KVM {
+		return "VM"
+	}
+	return "CT"
+}
+
+func (r *Run) commitURL(sha string) string {
+	if r.ServerURL == "" || r.Repository == "" || sha == "" {
+		return ""
+	}
+	return r.ServerURL + "/" + r.Repository + "/commit/" + sha
+}
+
+// stage begins a stage and ends the one before.
+func (s *session) stage(name string) {
+	s.show.Stage(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endStage(false)
+	s.report.Stages = append(s.report.Stages, report.Stage{Name: name, Start: time.Since(s.began)})
+}
+
+// endStage gives the last stage its length; the caller holds mu.
+func (s *session) endStage(failed bool) {
+	if n := len(s.report.Stages); n > 0 && s.report.Stages[n-1].Took == 0 {
+		last := &s.report.Stages[n-1]
+		last.Took, last.Failed = time.Since(s.began)-last.Start, failed
+	}
+}
+
+// publish tells people how far it is.
+func (s *session) publish(ctx context.Context, status report.Status) {
+	s.report.Status, s.report.Took = status, time.Since(s.began)
+	if s.run.Publisher != nil {
+		s.run.Publisher.Publish(ctx, &s.report)
+	}
+}
+
+// finish ends the report and publishes it, also when ctx is over.
+func (s *session) finish(ctx context.Context, err error) {
+	s.mu.Lock()
+	s.endStage(err != nil)
+	s.mu.Unlock()
+	status := s.report.Status
+	if err != nil {
+		status = s.fail(ctx, err)
+	}
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), windDown)
+	defer cancel()
+	s.publish(after, status)
+	s.show.Say(s.closing())
+}
+
+// windDown bounds what is done after a cancel: the runner kills after 7.5 s.
+const windDown = 5 * time.Second
+
+// Begin implements plan.Progress.
+func (s *session) Begin(step plan.Step) { s.show.Begin(step) }
+
+// Line implements plan.Progress.
+func (s *session) Line(step plan.Step, line string) { s.show.Line(step, line) }
+
+// Wait implements plan.Progress.
+func (s *session) Wait(what string, since time.Duration) { s.show.Wait(what, since) }
+
+// End implements plan.Progress: what was done is for the report.
+func (s *session) End(step plan.Step, o plan.Outcome) {
+	s.mu.Lock()
+	s.report.Done = append(s.report.Done, report.Done{Step: step, Outcome: o})
+	s.mu.Unlock()
+	s.show.End(step, o)
+}

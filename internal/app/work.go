@@ -1,0 +1,230 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/org/appstack-action/internal/apply"
+	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/plan"
+	"github.com/org/appstack-action/internal/pve"
+	"github.com/org/appstack-action/internal/report"
+)
+
+// worker is what a command does for one environment.
+type worker func(context.Context, *session) error
+
+// command returns the worker of a command.
+func (r *Run) command(name string) (worker, error) {
+	workers := map[string]worker{
+		"apply":     converge,
+		"provision": onlyGuest(converge),
+		"configure": onlyInside(converge),
+		"plan":      planOnly,
+		"status":    status,
+		"destroy":   destroy,
+		"rollback":  rollback,
+	}
+	work, ok := workers[name]
+	if !ok {
+		return nil, &UsageError{fmt.Sprintf("there is no command %q", name)}
+	}
+	return work, nil
+}
+
+// onlyGuest leaves the inside of the guest alone.
+func onlyGuest(work worker) worker {
+	return func(ctx context.Context, s *session) error {
+		s.target.Want.OS = nil
+		return work(ctx, s)
+	}
+}
+
+// onlyInside leaves the hypervisor alone; the guest must be there.
+func onlyInside(work worker) worker {
+	return func(ctx context.Context, s *session) error {
+		s.inside = true
+		return work(ctx, s)
+	}
+}
+
+// planOnly is converge with the writes off.
+func planOnly(ctx context.Context, s *session) error {
+	have, err := s.observe(ctx)
+	if err != nil {
+		return err
+	}
+	s.plan(have)
+	return s.guards(ctx, have)
+}
+
+// converge makes the environment what the stack says.
+func converge(ctx context.Context, s *session) error {
+	have, err := s.observe(ctx)
+	if err != nil {
+		return err
+	}
+	todo := s.plan(have)
+	if todo.Empty() && !todo.Partial {
+		s.report.Status = report.Unchanged
+		return nil
+	}
+	if err := s.guards(ctx, have); err != nil {
+		return err
+	}
+	s.publish(ctx, report.Deploying)
+	s.stage("apply")
+	done, err := apply.Run(ctx, apply.Job{
+		Plan: todo, Have: have, Want: s.target.Want, Policy: s.target.Policy,
+		Hypervisor: s.reach.proxmox, Connect: s.connector(),
+	}, s)
+	s.report.Plan = done
+	if err != nil {
+		return err
+	}
+	s.report.Status, s.report.Release = report.Live, s.target.SHA
+	return nil
+}
+
+// observe looks at the guest on Proxmox and, if it runs, inside it.
+func (s *session) observe(ctx context.Context) (machine.State, error) {
+	s.stage("observe")
+	var have machine.State
+	var err error
+	want := s.target.Want
+	if have.Guest, err = s.reach.proxmox.Observe(ctx, want.Guest); err != nil {
+		return have, err
+	}
+	s.seen(have.Guest)
+	if have.Guest == nil {
+		return have, s.reach.proxmox.Place(ctx, want.Guest)
+	}
+	if want.OS == nil || !have.Guest.Running || have.Guest.Block == nil && !s.target.Policy.Adopt {
+		return have, nil
+	}
+	conn, err := s.connect(ctx, have.Guest)
+	if err != nil {
+		return have, err
+	}
+	have.OS, err = conn.Observe(ctx, want.OS)
+	return have, err
+}
+
+// seen notes where the guest is.
+func (s *session) seen(g *machine.Guest) {
+	if g == nil {
+		s.fresh = true
+		return
+	}
+	s.fresh = !g.Running
+	s.report.Node = g.Node
+}
+
+// plan compares and shows what is to be done.
+func (s *session) plan(have machine.State) plan.Plan {
+	todo := plan.Diff(s.target.Name, have, s.target.Want, s.target.Policy)
+	s.report.Plan = todo
+	if s.report.Node == "" {
+		s.report.Node = s.target.Want.Guest.Node
+	}
+	s.show.Say(todo.String())
+	return todo
+}
+
+// guards looks for what a change of the guest would harm, before the first one.
+func (s *session) guards(ctx context.Context, have machine.State) error {
+	if s.inside {
+		return nil
+	}
+	findings, err := s.reach.proxmox.Check(ctx, have.Guest, s.target.Want.Guest, s.run.Overrides)
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		switch {
+		case f.Overridden:
+			s.report.Overrides = append(s.report.Overrides, f.Guard+": "+f.Summary)
+		case !f.Blocks:
+			s.report.Warnings = append(s.report.Warnings, f.Summary)
+		}
+	}
+	return pve.Veto(findings)
+}
+
+// destroy removes the guest, if it is ours and not protected.
+func destroy(ctx context.Context, s *session) error {
+	s.stage("destroy")
+	if s.target.Protected {
+		return &UsageError{s.target.Name + " is protected: take `protected: true` out of the stack file first"}
+	}
+	g, err := s.reach.proxmox.Observe(ctx, s.target.Want.Guest)
+	if err != nil {
+		return err
+	}
+	s.report.URL = ""
+	if g == nil {
+		s.report.Status = report.Destroyed
+		return nil
+	}
+	if s.run.Confirm != nil {
+		if err := s.run.Confirm(s.target.Name); err != nil {
+			return err
+		}
+	}
+	s.report.Plan.Steps = []plan.Step{{
+		Verb: plan.Destroy, Resource: plan.Resource{Kind: "guest", Name: fmt.Sprint(g.VMID)}, Cause: "asked for", Effect: plan.Destroys,
+	}}
+	if err := s.reach.proxmox.Destroy(ctx, g, s.target.Want.Guest.Block, s); err != nil {
+		return err
+	}
+	s.report.Status = report.Destroyed
+	return nil
+}
+
+// status tells what is there, and changes nothing.
+func status(ctx context.Context, s *session) error {
+	have, err := s.observe(ctx)
+	if err != nil {
+		return err
+	}
+	s.report.Plan = plan.Diff(s.target.Name, have, s.target.Want, s.target.Policy)
+	s.report.Status = report.Planned
+	if have.OS != nil && have.OS.Release != nil {
+		s.report.Release = have.OS.Release.SHA
+	}
+	return nil
+}
+
+// rollback makes an earlier release serve: the one asked for, or the one before.
+func rollback(ctx context.Context, s *session) error {
+	s.stage("rollback")
+	have, err := s.observe(ctx)
+	if err != nil {
+		return err
+	}
+	if have.Guest == nil || !have.Guest.Running {
+		return &UsageError{s.target.Name + " has no running guest to roll back on"}
+	}
+	conn, err := s.connect(ctx, have.Guest)
+	if err != nil {
+		return err
+	}
+	step := plan.Step{
+		Verb: plan.Rollback, Resource: plan.Resource{Kind: "release", Name: cmp.Or(s.run.Request.Ref, "previous")},
+		Cause: "asked for", Effect: plan.Restarts,
+	}
+	s.report.Plan.Steps = []plan.Step{step}
+	s.publish(ctx, report.Deploying)
+	if err := conn.Apply(ctx, s.report.Plan.Steps, have.OS, s.target.Want.OS, s); err != nil {
+		return err
+	}
+	if have.OS, err = conn.Observe(ctx, s.target.Want.OS); err != nil {
+		return err
+	}
+	s.report.Status = report.Live
+	if have.OS.Release != nil {
+		s.report.Release = have.OS.Release.SHA
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/org/appstack-action/internal/app"
+	"github.com/org/appstack-action/internal/plan"
+)
+
+// screen shows a run to a person: on a terminal a line for each environment that
+// changes in place, with what goes on and for how long; else a line an event.
+type screen struct {
+	out   io.Writer
+	live  bool
+	color bool
+	now   func() time.Time
+
+	mu    sync.Mutex
+	rows  []*row
+	drawn int // lines of the live part that are on the terminal
+	stop  chan struct{}
+}
+
+// row is one environment on the screen.
+type row struct {
+	screen *screen
+	target string
+	stage  string
+	step   string
+	since  time.Time
+	over   bool
+}
+
+// newScreen returns a screen; close it when the run is over.
+func newScreen(out io.Writer, live, color bool) *screen {
+	s := &screen{out: out, live: live, color: color, now: time.Now, stop: make(chan struct{})}
+	if live {
+		go s.animate()
+	}
+	return s
+}
+
+// Open implements app.View.
+func (s *screen) Open(target string) app.Show {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &row{screen: s, target: target, since: s.now()}
+	s.rows = append(s.rows, r)
+	return r
+}
+
+func (s *screen) animate() {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+			s.mu.Lock()
+			s.draw()
+			s.mu.Unlock()
+		}
+	}
+}
+
+// close takes the live part away.
+func (s *screen) close() {
+	if !s.live {
+		return
+	}
+	close(s.stop)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.erase()
+}
+
+// erase removes the live part; the caller holds mu.
+func (s *screen) erase() {
+	if s.drawn > 0 {
+		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.drawn)
+		s.drawn = 0
+	}
+}
+
+func (s *screen) draw() {
+	s.erase()
+	for _, r := range s.rows {
+		if r.over || r.stage == "" {
+			continue
+		}
+		fmt.Fprintf(s.out, "%s %-20s %-10s %s\n", s.paint("36", "●"), r.target, s.now().Sub(r.since).Round(100*time.Millisecond), clip(r.stage+"  "+r.step, 90))
+		s.drawn++
+	}
+}
+
+// print writes a line that stays.
+func (s *screen) print(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.erase()
+	fmt.Fprintln(s.out, line)
+	if s.live {
+		s.draw()
+	}
+}
+
+func (s *screen) paint(code, text string) string {
+	if !s.color {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// set changes the row's line.
+func (r *row) set(f func(*row)) {
+	r.screen.mu.Lock()
+	defer r.screen.mu.Unlock()
+	f(r)
+}
+
+// Stage implements app.Show.
+func (r *row) Stage(name string) {
+	r.set(func(r *row) { r.stage, r.step, r.since = name, "", r.screen.now() })
+	if !r.screen.live {
+		r.screen.print(fmt.Sprintf("%s: %s", r.target, name))
+	}
+}
+
+// Say implements app.Show.
+func (r *row) Say(text string) { r.screen.print(strings.TrimRight(text, "\n")) }
+
+// Begin implements plan.Progress.
+func (r *row) Begin(s plan.Step) {
+	r.set(func(r *row) { r.step = string(s.Verb) + " " + s.Resource.String() })
+}
+
+// Line implements plan.Progress.
+func (r *row) Line(s plan.Step, line string) {
+	r.set(func(r *row) { r.step = string(s.Verb) + " " + s.Resource.String() + ": " + line })
+}
+
+// End implements plan.Progress.
+func (r *row) End(s plan.Step, o plan.Outcome) {
+	took := o.Took.Round(10 * time.Millisecond)
+	if o.Err != nil {
+		r.screen.print(fmt.Sprintf("%s %s: %s %s (%s): %v", r.screen.paint("31", "✗"), r.target, s.Verb, s.Resource, took, o.Err))
+		return
+	}
+	r.screen.print(fmt.Sprintf("%s %s: %s %s (%s)", r.screen.paint("32", "✓"), r.target, s.Verb, s.Resource, took))
+}
+
+// Wait implements plan.Progress.
+func (r *row) Wait(what string, since time.Duration) {
+	if r.screen.live {
+		r.set(func(r *row) { r.step = "waiting for " + what })
+		return
+	}
+	r.screen.print(fmt.Sprintf("%s: waiting for %s (%s)", r.target, what, since.Round(time.Second)))
+}
+
+// Close implements app.Show.
+func (r *row) Close() { r.set(func(r *row) { r.over = true }) }
+
+// clip shortens text to n characters and drops what a terminal would obey.
+func clip(text string, n int) string {
+	runes := []rune(strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return -1
+		}
+		return c
+	}, text))
+	if len(runes) > n {
+		return string(runes[:n-1]) + "…"
+	}
+	return string(runes)
+}

@@ -1,0 +1,168 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/org/appstack-action/internal/plan"
+)
+
+// view is what the comment's template sees.
+type view struct {
+	Report
+	Icon, Headline string
+	Facts          []string // Markdown
+	Counts         string
+	Rows           []row
+	More           int // rows left out
+	Refused        []plan.Step
+	Diffs          []diff
+	Tail           string // of the failed step
+	TailOf         string
+	Gantt          string
+}
+
+type row struct{ Sign, What, Why, Effect, State string }
+
+type diff struct{ Name, Text string }
+
+// headlines are the sentences by status; %s is the environment.
+var headlines = map[Status][2]string{
+	Planned:    {"📋", "Plan for %s"},
+	Deploying:  {"🚧", "Deploying %s"},
+	Live:       {"✅", "%s is live"},
+	Unchanged:  {"✅", "%s is up to date"},
+	RolledBack: {"↩️", "%s went back to the release before"},
+	Failed:     {"❌", "%s failed"},
+	Cancelled:  {"⏹️", "%s was cancelled"},
+	Destroyed:  {"🗑️", "%s is destroyed"},
+	Valid:      {"✅", "The stack file is valid for %s"},
+}
+
+func newView(r Report, d detail) view {
+	h := headlines[r.Status]
+	v := view{Report: r, Icon: h[0], Headline: fmt.Sprintf(h[1], text(r.Project)+" / "+text(r.Env)), Facts: facts(r), Counts: counts(r)}
+	done := outcomes(r)
+	for _, s := range r.Plan.Steps {
+		v.addStep(s, done[s.Resource.String()+string(s.Verb)], d)
+	}
+	if !d.noLog {
+		v.TailOf, v.Tail = failedTail(r)
+	}
+	if d.gantt && len(r.Stages) > 0 {
+		v.Gantt = gantt(r)
+	}
+	return v
+}
+
+func (v *view) addStep(s plan.Step, outcome *plan.Outcome, d detail) {
+	if s.Refused != "" {
+		v.Refused = append(v.Refused, s)
+	}
+	if s.Diff != "" && !d.noDiffs {
+		v.Diffs = append(v.Diffs, diff{s.Resource.String(), s.Diff})
+	}
+	if d.rows > 0 && len(v.Rows) >= d.rows {
+		v.More++
+		return
+	}
+	v.Rows = append(v.Rows, row{
+		Sign: s.Verb.Symbol(), What: string(s.Verb) + " " + s.Resource.Kind + " " + code(s.Resource.Name),
+		Why: text(s.Cause), Effect: effect(s.Effect), State: state(outcome),
+	})
+}
+
+// outcomes finds a step's outcome by what it did to what.
+func outcomes(r Report) map[string]*plan.Outcome {
+	m := make(map[string]*plan.Outcome, len(r.Done))
+	for i, d := range r.Done {
+		m[d.Step.Resource.String()+string(d.Step.Verb)] = &r.Done[i].Outcome
+	}
+	return m
+}
+
+func effect(e plan.Effect) string {
+	switch e {
+	case plan.Hot:
+		return "🟢 hot"
+	case plan.Destroys:
+		return "🔴 **destroys**"
+	default:
+		return "🟠 " + string(e)
+	}
+}
+
+func state(o *plan.Outcome) string {
+	switch {
+	case o == nil:
+		return ""
+	case o.Err != nil:
+		return "❌ " + took(o.Took)
+	}
+	return "✓ " + took(o.Took)
+}
+
+func facts(r Report) []string {
+	var f []string
+	add := func(ok bool, s string) {
+		if ok {
+			f = append(f, s)
+		}
+	}
+	add(r.URL != "", "**"+link(text(r.URL), r.URL)+"**")
+	add(r.VMID != 0, strings.TrimSpace(fmt.Sprintf("%s %d", r.Kind, r.VMID))+onNode(r.Node))
+	add(r.IP != "", code(r.IP))
+	add(r.SHA != "", "commit "+link(code(short(r.SHA)), r.CommitURL)+ofBranch(r.Branch))
+	add(r.Release != "" && r.Release != r.SHA, "serving "+code(short(r.Release)))
+	add(r.Took > 0, took(r.Took))
+	add(r.RunURL != "", link("log", r.RunURL))
+	return f
+}
+
+func onNode(node string) string {
+	if node == "" {
+		return ""
+	}
+	return " on " + code(node)
+}
+
+func ofBranch(branch string) string {
+	if branch == "" {
+		return ""
+	}
+	return " of " + code(branch)
+}
+
+func counts(r Report) string {
+	if r.Plan.Empty() {
+		return ""
+	}
+	add, change, remove := r.Plan.Counts()
+	return fmt.Sprintf("**%d** to add · **%d** to change · **%d** to remove", add, change, remove)
+}
+
+// failedTail returns the last lines that the failed step printed.
+func failedTail(r Report) (of, tail string) {
+	for _, d := range r.Done {
+		if d.Outcome.Err != nil && d.Outcome.Tail != "" {
+			lines := strings.Split(strings.TrimRight(d.Outcome.Tail, "\n"), "\n")
+			return d.Step.Resource.String(), strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
+		}
+	}
+	return "", ""
+}
+
+// gantt draws the stages. Their names are ours, but colons would still end them.
+func gantt(r Report) string {
+	var b strings.Builder
+	b.WriteString("gantt\n    dateFormat x\n    axisFormat %M:%S\n")
+	for _, s := range r.Stages {
+		mark := "done"
+		if s.Failed {
+			mark = "crit"
+		}
+		start := s.Start.Milliseconds()
+		fmt.Fprintf(&b, "    %s (%s) :%s, %d, %d\n", strings.NewReplacer(":", " ", ";", " ", "\n", " ", "#", " ").Replace(flat(s.Name)), took(s.Took), mark, start, start+max(s.Took.Milliseconds(), 1))
+	}
+	return b.String()
+}
