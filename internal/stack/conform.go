@@ -85,14 +85,13 @@ func (c *checker) conformList(n *node, f *field, path string) *node {
 func (c *checker) conformMapping(n *node, f *field, path string) *node {
 	out := *n
 	out.pairs = make([]pair, 0, len(n.pairs))
-	seen := make(map[string]*node, len(n.pairs))
-	for _, p := range n.pairs {
+	first := firstKeys(n.pairs)
+	for i, p := range n.pairs {
 		key := p.key.value
-		if first := seen[key]; first != nil {
-			c.report(p.key, fmt.Sprintf("duplicate key `%s`%s", key, in(path)), "first defined at "+c.file.pos(first).String(), "")
+		if at := first(i); at != nil {
+			c.report(p.key, fmt.Sprintf("duplicate key `%s`%s", key, in(path)), "first defined at "+c.file.pos(at).String(), "")
 			continue
 		}
-		seen[key] = p.key
 		if value, name := c.member(n, p, f, path); value != nil {
 			keyNode := p.key
 			if name != key {
@@ -104,6 +103,30 @@ func (c *checker) conformMapping(n *node, f *field, path string) *node {
 		}
 	}
 	return &out
+}
+
+// firstKeys returns a function that returns an earlier key like that of pair
+// i, or nil. Most mappings are too small for a map to pay.
+func firstKeys(pairs []pair) func(i int) *node {
+	if len(pairs) <= 32 {
+		return func(i int) *node {
+			for _, p := range pairs[:i] {
+				if p.key.value == pairs[i].key.value {
+					return p.key
+				}
+			}
+			return nil
+		}
+	}
+	seen := make(map[string]*node, len(pairs))
+	return func(i int) *node {
+		key := pairs[i].key
+		if seen[key.value] == nil {
+			seen[key.value] = key
+			return nil
+		}
+		return seen[key.value]
+	}
 }
 
 // member returns the checked value of p and the key that it belongs under.
@@ -145,7 +168,11 @@ func (c *checker) conformScalar(n *node, f *field, path string) *node {
 	if !f.accepts(n) {
 		return c.mismatch(n, f, path)
 	}
-	if len(f.enum) > 0 && !contains(f.enum, n.value) && !strings.Contains(n.value, "${") {
+	if len(f.enum) > 0 && !contains(f.enum, n.value) {
+		if pending(n.value) {
+			c.file.lateEnums = true
+			return n
+		}
 		return c.conformEnum(n, f, path)
 	}
 	if number, err := strconv.ParseFloat(n.value, 64); err == nil && isNumber(n) && !f.contains(number) {

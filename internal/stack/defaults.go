@@ -1,6 +1,9 @@
 package stack
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // preset is one row of the table of defaults.
 type preset struct {
@@ -108,7 +111,7 @@ type compiled struct {
 }
 
 type step struct {
-	key      string
+	key      *node
 	optional bool
 }
 
@@ -124,7 +127,7 @@ func compilePresets(rows []preset, l *layout) []compiled {
 		at := &field{layout: l}
 		for part := range strings.SplitSeq(row.path, ".") {
 			key, optional := strings.CutSuffix(part, "?")
-			c.steps = append(c.steps, step{key, optional})
+			c.steps = append(c.steps, step{text(key), optional})
 			if at.elem != nil {
 				at = &field{layout: at.elem}
 			} else {
@@ -160,6 +163,7 @@ func presetNode(s string, f *field) *node {
 
 // fill returns root with the defaults of the table where it has nothing.
 func fill(root *node, table []compiled) *node {
+	f := &filler{}
 	if root == nil {
 		root = &node{kind: mapping}
 	}
@@ -174,7 +178,7 @@ func fill(root *node, table []compiled) *node {
 			value = row.derive(root)
 		}
 		if value != nil {
-			root = fillAt(root, row.steps, value)
+			root = f.fill(root, row.steps, value)
 		}
 	}
 	return root
@@ -194,53 +198,71 @@ func (c compiled) derive(root *node) *node {
 	return &out
 }
 
-// fillAt returns n with value at the path of steps where there is nothing.
-func fillAt(n *node, steps []step, value *node) *node {
-	if len(steps) == 0 {
-		if n == nil {
-			return value
-		}
+// filler changes a tree: nodes that it made itself in place, copies of all
+// others, which belong to other environments too.
+type filler struct{ _ byte } // not empty: each one has its own address
+
+// own returns n or its copy, which may be changed.
+func (f *filler) own(n *node) *node {
+	if n != nil && n.maker == f {
+		return n
+	}
+	const room = 12 // for most of the defaults of a mapping
+	out := &node{kind: mapping}
+	if n != nil {
+		*out = *n
+		out.pairs = append(make([]pair, 0, len(n.pairs)+room), n.pairs...)
+		out.items = slices.Clone(n.items)
+	}
+	out.maker = f
+	return out
+}
+
+// fill returns n with value at the path of steps where there is nothing.
+func (f *filler) fill(n *node, steps []step, value *node) *node {
+	switch {
+	case len(steps) == 0 && n == nil:
+		return value
+	case len(steps) == 0 || n != nil && n.kind == scalar:
+		return n
+	case steps[0].key.value == "*":
+		return f.fillEach(n, steps[1:], value)
+	case n != nil && n.kind != mapping:
 		return n
 	}
 	s := steps[0]
-	if s.key == "*" {
-		return fillEach(n, steps[1:], value)
-	}
-	if n == nil {
-		n = &node{kind: mapping}
-	}
-	if n.kind != mapping {
+	p := n.find(s.key.value)
+	if p == nil {
+		if s.optional {
+			return n
+		}
+		n = f.own(n)
+		n.pairs = append(n.pairs, pair{s.key, f.fill(nil, steps[1:], value)})
 		return n
 	}
-	old := n.get(s.key)
-	if old == nil && s.optional {
-		return n
-	}
-	if filled := fillAt(old, steps[1:], value); filled != old {
-		return n.with(s.key, filled)
+	if filled := f.fill(p.value, steps[1:], value); filled != p.value {
+		n = f.own(n)
+		n.find(s.key.value).value = filled
 	}
 	return n
 }
 
-// fillEach applies fillAt to each member of n.
-func fillEach(n *node, steps []step, value *node) *node {
+// fillEach fills each member of n.
+func (f *filler) fillEach(n *node, steps []step, value *node) *node {
 	if n == nil {
 		return nil
 	}
-	out := *n
-	changed := false
-	out.pairs = append([]pair(nil), n.pairs...)
-	for i, p := range out.pairs {
-		out.pairs[i].value = fillAt(p.value, steps, value)
-		changed = changed || out.pairs[i].value != p.value
+	for i := range n.pairs {
+		if filled := f.fill(n.pairs[i].value, steps, value); filled != n.pairs[i].value {
+			n = f.own(n)
+			n.pairs[i].value = filled
+		}
 	}
-	out.items = append([]*node(nil), n.items...)
-	for i, item := range out.items {
-		out.items[i] = fillAt(item, steps, value)
-		changed = changed || out.items[i] != item
+	for i := range n.items {
+		if filled := f.fill(n.items[i], steps, value); filled != n.items[i] {
+			n = f.own(n)
+			n.items[i] = filled
+		}
 	}
-	if !changed {
-		return n
-	}
-	return &out
+	return n
 }

@@ -26,7 +26,6 @@ func (e *Env) Expand(lookup Lookup, known ...string) (*Env, diag.List) {
 	}
 	out := *e
 	out.node = x.expand(e.node)
-	out.expanded = out.node != e.node
 	out.decode()
 	if !x.list.HasErrors() {
 		out.validate(&x.list)
@@ -71,7 +70,6 @@ func (e *Env) expandOwn(list *diag.List) {
 		own["ip"] = ip
 	}
 	e.shown = x.expand(e.node)
-	e.expanded = e.shown != e.node
 	e.node = e.shown
 }
 

@@ -14,6 +14,7 @@ type layout struct {
 	kind   kind
 	typ    reflect.Type
 	fields []field // of a struct
+	byKey  map[string]int
 	elem   *layout // of a list's items or a map's values; nil for structs and scalars
 	short  string  // key that a plain value stands for, see shortFormer
 	one    bool    // a single value may stand for a list of one
@@ -55,7 +56,10 @@ func newLayout(t reflect.Type) *layout {
 		if s, ok := reflect.Zero(t).Interface().(shortFormer); ok {
 			l.short = s.shortForm()
 		}
-		l.fields = structFields(t)
+		l.fields, l.byKey = structFields(t), map[string]int{}
+		for i, f := range l.fields {
+			l.byKey[f.key] = i
+		}
 	case reflect.Map:
 		l.kind, l.elem = mapping, newLayout(t.Elem())
 	case reflect.Slice:
@@ -107,10 +111,8 @@ func parseLimits(tag string) limits {
 
 // field returns the field of a struct with the given key, or nil.
 func (l *layout) field(key string) *field {
-	for i := range l.fields {
-		if l.fields[i].key == key {
-			return &l.fields[i]
-		}
+	if i, ok := l.byKey[key]; ok {
+		return &l.fields[i]
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func inherit(top *node) []compiled {
 			copied := *value
 			copied.derived = true
 			value = &copied
-			rows = append(rows, compiled{steps: []step{{key: "guest"}, {key: key}}, value: value, only: only, equal: "kvm"})
+			rows = append(rows, compiled{steps: []step{{key: text("guest")}, {key: text(key)}}, value: value, only: only, equal: "kvm"})
 		}
 	}
 	give(top.get("proxmox", "node"), "node")
@@ -94,14 +94,15 @@ func (n *node) members() []pair {
 }
 
 // tooMuch reports a stack whose environments multiply to more values than
-// maxValues each thousandfold would need: defaults are merged into each.
+// fit into a second and 200 MB: defaults are merged into each.
 func tooMuch(f *file, root *node, list *diag.List) bool {
-	const most = 1_000_000
-	defaults := root.get("defaults").count()
+	const most = 400_000
+	defaults := root.get("defaults").weight()
 	total := 0
 	for _, project := range root.get("projects").members() {
 		envs := project.value.get("envs").members()
-		total += len(envs)*(defaults+project.value.with("envs", nil).count()) + project.value.get("envs").count()
+		inEnvs := project.value.get("envs").weight()
+		total += len(envs)*(defaults+project.value.weight()-inEnvs) + inEnvs
 	}
 	if total > most {
 		list.Add(f.diagnostic(root.find("projects").key, diag.Error,
@@ -111,19 +112,12 @@ func tooMuch(f *file, root *node, list *diag.List) bool {
 	return total > most
 }
 
-// count returns the number of values below n, aliases expanded.
-func (n *node) count() int {
+// weight returns the size of n, which may be nil.
+func (n *node) weight() int {
 	if n == nil {
 		return 0
 	}
-	total := 1
-	for _, p := range n.pairs {
-		total += p.value.count()
-	}
-	for _, item := range n.items {
-		total += item.count()
-	}
-	return total
+	return n.size
 }
 
 // decode fills the fields of s from its tree.

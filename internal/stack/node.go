@@ -27,8 +27,8 @@ const (
 	tagTime   = "!!timestamp"
 )
 
-// node is a value of the file with its place. Nodes are never changed once
-// built: the trees of all environments share them.
+// node is a value of the file with its place. Once built it is never changed
+// but by its maker: the trees of all environments share their nodes.
 type node struct {
 	kind kind
 	// tag is one of the tags above for scalars, else empty.
@@ -38,6 +38,11 @@ type node struct {
 	items []*node
 	// line and col count from 1, col in characters; line 0: a built-in default.
 	line, col int
+	// size is the number of values in n, n and keys included and aliases
+	// expanded, as the file has them.
+	size int
+	// maker is who may still change the node.
+	maker *filler
 	// bad says that the value does not fit and that this has been reported.
 	bad bool
 	// derived says that a preset took the value from another key, where it has
@@ -110,6 +115,8 @@ type file struct {
 	src  string
 	// starts holds the offset of each line.
 	starts []int
+	// lateEnums says that a key which allows a few words only is a `${…}`.
+	lateEnums bool
 }
 
 func newFile(name string, src []byte) *file {

@@ -68,7 +68,7 @@ func (w *originWalk) add(n *node, path, key string) {
 		o.Value = "{}"
 	case n.kind == sequence:
 		o.Value = "[]"
-	case plainSecret(key, n):
+	case secretNames{}.inPlain(key, n):
 		o.Value = "***"
 	}
 	if n.line > 0 {

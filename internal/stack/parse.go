@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -44,7 +43,7 @@ func parse(f *file, src []byte) (*node, diag.List) {
 	case !errors.Is(err, io.EOF):
 		return nil, diag.List{syntaxError(f, err)}
 	}
-	c := converter{file: f, done: map[*yaml.Node]*node{}, size: map[*node]int{}, anchors: map[string]*yaml.Node{}}
+	c := converter{file: f, done: map[*yaml.Node]*node{}, anchors: map[string]*yaml.Node{}}
 	root := c.convert(doc.Content[0])
 	return root, c.list
 }
@@ -53,18 +52,38 @@ func parse(f *file, src []byte) (*node, diag.List) {
 // `${…}` while YAML is parsed.
 const maskOpen, maskClose = "\uf8f0", "\uf8f1"
 
-var (
-	reference = regexp.MustCompile(`\$\{[ \w.-]*\}`)
-	unmask    = strings.NewReplacer(maskOpen, "{", maskClose, "}")
-)
+var unmask = strings.NewReplacer(maskOpen, "{", maskClose, "}")
 
 // mask hides the braces of each `${…}` from YAML, character for character,
 // so that `{key: ${secret.x}}` can be written: by YAML's own rules, plain
 // text within {} and [] can't contain braces.
 func mask(src string) string {
-	return reference.ReplaceAllStringFunc(src, func(ref string) string {
-		return "$" + maskOpen + ref[2:len(ref)-1] + maskClose
-	})
+	var b strings.Builder
+	for {
+		start := strings.Index(src, "${")
+		if start < 0 {
+			break
+		}
+		end := start + 2
+		for end < len(src) && isNameByte(src[end]) {
+			end++
+		}
+		b.WriteString(src[:start])
+		if end < len(src) && src[end] == '}' {
+			b.WriteString("$" + maskOpen + src[start+2:end] + maskClose)
+			end++
+		} else {
+			b.WriteString(src[start:end])
+		}
+		src = src[end:]
+	}
+	b.WriteString(src)
+	return b.String()
+}
+
+// isNameByte reports whether c may stand between the braces of a reference.
+func isNameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("_.- ", c) >= 0
 }
 
 // checkBytes refuses what is no reasonable text before YAML sees it.
@@ -94,15 +113,27 @@ func checkBytes(f *file, src []byte) *diag.Diagnostic {
 	if i := invalidUTF8(src); i >= 0 {
 		return refuse(i, fmt.Sprintf("byte 0x%02x is not UTF-8", src[i]), "save the file as UTF-8")
 	}
-	if i := bytes.IndexFunc(src, isForbidden); i >= 0 {
+	if i := forbidden(src); i >= 0 {
 		return refuse(i, "the file contains a control character", "remove it, or write it as an escape such as \"\\x07\"")
 	}
 	return nil
 }
 
-// isForbidden reports whether YAML does not allow r (YAML 1.2.2, 5.1).
-func isForbidden(r rune) bool {
-	return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff
+// forbidden returns the offset of the first character that YAML does not
+// allow (YAML 1.2.2, 5.1), or -1. src is valid UTF-8.
+func forbidden(src []byte) int {
+	for i, c := range src {
+		switch {
+		case c >= 0x20 && c < 0x7f, c == '\n', c == '\r', c == '\t':
+		case c < 0x80:
+			return i
+		case utf8.RuneStart(c):
+			if r, _ := utf8.DecodeRune(src[i:]); r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 func invalidUTF8(src []byte) int {
@@ -194,8 +225,7 @@ func secondDocument(f *file, doc *yaml.Node) diag.Diagnostic {
 type converter struct {
 	file    *file
 	list    diag.List
-	done    map[*yaml.Node]*node
-	size    map[*node]int
+	done    map[*yaml.Node]*node // those with an anchor; nil while in the making
 	anchors map[string]*yaml.Node
 }
 
@@ -216,37 +246,35 @@ func (c *converter) convert(y *yaml.Node) *node {
 	}
 	if y.Anchor != "" {
 		c.declare(y)
+		c.done[y] = nil
 	}
-	n := &node{line: y.Line, col: y.Column}
-	c.done[y] = nil
-	size := 1
+	n := &node{line: y.Line, col: y.Column, size: 1}
 	switch y.Kind {
 	case yaml.MappingNode:
 		n.kind = mapping
-		size += c.mapping(n, y)
+		c.mapping(n, y)
 	case yaml.SequenceNode:
 		n.kind = sequence
 		n.items = make([]*node, 0, len(y.Content))
 		for _, item := range y.Content {
 			child := c.convert(item)
 			n.items = append(n.items, child)
-			size += c.weigh(child)
+			n.size += child.size
 		}
 	default:
-		n.tag, n.value = y.Tag, unmask.Replace(y.Value)
+		n.tag, n.value = y.Tag, y.Value
+		if strings.Contains(n.value, maskOpen) {
+			n.value = unmask.Replace(n.value)
+		}
 	}
-	c.done[y] = n
-	if size > 1 {
-		c.size[n] = size
+	if y.Anchor != "" {
+		c.done[y] = n
 	}
-	if size > maxValues && len(c.list) == 0 {
+	if n.size > maxValues && len(c.list) == 0 {
 		return c.fail(y, fmt.Sprintf("more than %d values, aliases expanded", maxValues), "")
 	}
 	return n
 }
-
-// weigh returns how many values n has when its aliases are expanded.
-func (c *converter) weigh(n *node) int { return max(1, c.size[n]) }
 
 // declare refuses to define an anchor twice: which one an alias means would
 // depend on the order of lines.
@@ -271,10 +299,9 @@ func (c *converter) alias(y *yaml.Node) *node {
 	return n
 }
 
-// mapping converts the pairs of y into n and returns their size. Keys that a
-// merge key (<<) brings count only where n has none of its own.
-func (c *converter) mapping(n *node, y *yaml.Node) int {
-	size := 0
+// mapping converts the pairs of y into n. Keys that a merge key (<<) brings
+// count only where n has none of its own.
+func (c *converter) mapping(n *node, y *yaml.Node) {
 	var merged []*node
 	n.pairs = make([]pair, 0, len(y.Content)/2)
 	for i := 0; i+1 < len(y.Content); i += 2 {
@@ -286,8 +313,11 @@ func (c *converter) mapping(n *node, y *yaml.Node) int {
 			c.fail(key, "a key must be plain text", "")
 		default:
 			n.pairs = append(n.pairs, pair{c.convert(key), value})
-			size += 1 + c.weigh(value)
+			n.size += 1 + value.size
 		}
+	}
+	if merged == nil {
+		return
 	}
 	own := map[string]bool{}
 	for _, p := range n.pairs {
@@ -298,11 +328,10 @@ func (c *converter) mapping(n *node, y *yaml.Node) int {
 			if !own[p.key.value] {
 				own[p.key.value] = true
 				n.pairs = append(n.pairs, p)
-				size += 1 + c.weigh(p.value)
+				n.size += 1 + p.value.size
 			}
 		}
 	}
-	return size
 }
 
 // mergeSources returns the mappings that a merge key names.

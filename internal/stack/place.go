@@ -2,7 +2,6 @@ package stack
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,13 +15,20 @@ type place struct {
 	root   *node
 	around *node // the place of what the file does not say
 	list   *diag.List
-	keys   []string
 	atKey  bool // point at the last key itself, not at its value
+	// path has the first depth keys; no type is nested deeper. An array,
+	// because a stack of hundreds of environments makes places by the
+	// hundred thousand.
+	path  [8]string
+	depth int
 }
+
+// keys returns the path as a slice.
+func (p *place) keys() []string { return p.path[:p.depth] }
 
 // child returns the place of a key or of an item's index.
 func (p place) child(keys ...string) place {
-	p.keys = slices.Concat(p.keys, keys)
+	p.depth += copy(p.path[p.depth:], keys)
 	return p
 }
 
@@ -32,7 +38,7 @@ func (p place) item(i int) place { return p.child(strconv.Itoa(i)) }
 // String returns the path, such as "app.cron[0].schedule".
 func (p place) String() string {
 	var b strings.Builder
-	for i, key := range p.keys {
+	for i, key := range p.keys() {
 		if _, err := strconv.Atoi(key); err == nil && i > 0 {
 			b.WriteString("[" + key + "]")
 			continue
@@ -62,9 +68,9 @@ func (p place) warn(hint, format string, args ...any) *diag.Diagnostic {
 }
 
 func (p place) report(severity diag.Severity, hint, format string, args ...any) *diag.Diagnostic {
-	n := locate(p.root, p.keys)
-	if last := len(p.keys) - 1; p.atKey && last >= 0 {
-		if found := p.root.get(p.keys[:last]...).find(p.keys[last]); found != nil && found.key.line > 0 {
+	n := locate(p.root, p.keys())
+	if last := p.depth - 1; p.atKey && last >= 0 {
+		if found := p.root.get(p.path[:last]...).find(p.path[last]); found != nil && found.key.line > 0 {
 			n = found.key
 		}
 	}
@@ -84,12 +90,12 @@ func (p place) report(severity diag.Severity, hint, format string, args ...any) 
 }
 
 // has reports whether the file says something here.
-func (p place) has() bool { return p.root.get(p.keys...) != nil }
+func (p place) has() bool { return p.root.get(p.keys()...) != nil }
 
 // enums checks the values that are one of a few words and were not known
 // when the structure was checked.
 func (p place) enums(l *layout) {
-	n := p.root.get(p.keys...)
+	n := p.root.get(p.keys()...)
 	if n == nil || n.kind != mapping {
 		return
 	}
@@ -109,7 +115,7 @@ func (p place) enums(l *layout) {
 
 // bad reports whether what stands here has been reported already.
 func (p place) bad() bool {
-	n := p.root.get(p.keys...)
+	n := p.root.get(p.keys()...)
 	return n != nil && n.bad
 }
 

@@ -55,31 +55,52 @@ func nameWords(name string) []string {
 // postgres://app:hunter2@db/shop.
 var urlPassword = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^/\s:@]*:([^/\s@]+)@`)
 
-// plainSecret reports whether n, which stands under name, is a secret in
-// plain text.
-func plainSecret(name string, n *node) bool {
+// secretNames remembers what secretName said: the same few names come again
+// and again.
+type secretNames map[string]bool
+
+func (known secretNames) has(name string) bool {
+	is, ok := known[name]
+	if !ok {
+		is = secretName(name)
+		known[name] = is
+	}
+	return is
+}
+
+// inPlain reports whether n, which stands under name, is a secret in plain
+// text.
+func (known secretNames) inPlain(name string, n *node) bool {
 	switch {
 	case n.bad || n.kind != scalar || n.value == "" || name == "authorized_keys" || n.tag == tagBool || n.tag == tagNull:
 		return false
 	case strings.Contains(n.value, "PRIVATE KEY-----"):
 		return true
 	}
-	if m := urlPassword.FindStringSubmatch(n.value); m != nil && !strings.Contains(m[1], "${secret.") {
-		return true
+	if strings.Contains(n.value, "://") {
+		if m := urlPassword.FindStringSubmatch(n.value); m != nil && !strings.Contains(m[1], "${secret.") {
+			return true
+		}
 	}
-	return secretName(name) && !strings.Contains(n.value, "${secret.")
+	return known.has(name) && !strings.Contains(n.value, "${secret.")
 }
 
-// warnPlainSecrets warns of each secret in plain text below n, whose keys so
-// far are path.
-func (f *file) warnPlainSecrets(n *node, path []string, list *diag.List) {
+// plainScan warns of secrets in plain text.
+type plainScan struct {
+	file  *file
+	list  *diag.List
+	names secretNames
+}
+
+// scan looks below n, whose keys so far are path.
+func (s *plainScan) scan(n *node, path []string) {
 	for _, p := range n.pairs {
-		f.warnPlainSecrets(p.value, append(path, p.key.value), list)
+		s.scan(p.value, append(path, p.key.value))
 	}
 	for _, item := range n.items {
-		f.warnPlainSecrets(item, path, list)
+		s.scan(item, path)
 	}
-	if len(path) == 0 || !plainSecret(path[len(path)-1], n) {
+	if len(path) == 0 || !s.names.inPlain(path[len(path)-1], n) {
 		return
 	}
 	name := path[len(path)-1]
@@ -87,6 +108,6 @@ func (f *file) warnPlainSecrets(n *node, path []string, list *diag.List) {
 	if parent := path[max(0, len(path)-2)]; len(path) > 1 && parent != "env" && parent != "env_vars" {
 		secret = strings.ToLower(parent) + "_" + secret
 	}
-	list.Add(f.diagnostic(n, diag.Warning, fmt.Sprintf("`%s` looks like a secret in plain text", name), "",
+	s.list.Add(s.file.diagnostic(n, diag.Warning, fmt.Sprintf("`%s` looks like a secret in plain text", name), "",
 		fmt.Sprintf("put it into an age file with `appstack secrets set %s`, and write ${secret.%s}", secret, secret)))
 }

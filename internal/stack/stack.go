@@ -36,8 +36,6 @@ type Env struct {
 	own   *node // what the project and the environment say, without `defaults`
 	node  *node // its settings merged, presets filled in, maybe expanded
 	shown *node // the same before secrets came in
-	// expanded says that texts of the tree have been replaced.
-	expanded bool
 }
 
 // String returns "project/env", the form in which people name an environment.

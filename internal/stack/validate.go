@@ -12,7 +12,8 @@ import (
 // and that makes no sense.
 func (s *Stack) validate(list *diag.List) {
 	s.file.checkReferences(s.document, list)
-	s.file.warnPlainSecrets(s.document, nil, list)
+	plain := plainScan{file: s.file, list: list, names: secretNames{}}
+	plain.scan(s.document, make([]string, 0, 16))
 	s.checkNames(list)
 	s.validateTop(list)
 	for _, e := range s.Envs {
@@ -39,7 +40,7 @@ func (s *Stack) validateTop(list *diag.List) {
 // validate checks one environment by itself.
 func (e *Env) validate(list *diag.List) {
 	p := place{file: e.file, root: e.node, around: e.key, list: list}
-	if e.expanded {
+	if e.file.lateEnums {
 		p.enums(settingsLayout)
 	}
 	e.Settings.validate(p, e)
