@@ -185,7 +185,13 @@ func (a *application) ownBlock(b *machine.Block) error {
 	return nil
 }
 
+// recreate makes the guest anew where it is. What the new one needs is found before
+// the old one goes.
 func (a *application) recreate(ctx context.Context) error {
+	a.want.Node = a.now.Node
+	if err := a.Place(ctx, a.want); err != nil {
+		return err
+	}
 	if err := a.Destroy(ctx, a.now, a.want.Block, a.progress); err != nil {
 		return err
 	}
