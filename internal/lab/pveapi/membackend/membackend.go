@@ -357,7 +357,7 @@ func (b *Backend) Usage(_ context.Context, vmid int) (pveapi.Usage, error) {
 	if err != nil {
 		return pveapi.Usage{}, err
 	}
-	u := pveapi.Usage{Disk: 320 << 20, MaxDisk: m.size * 95 / 100}
+	u := pveapi.Usage{Disk: 320 << 20, MaxDisk: extSize(m.size)}
 	if m.Running {
 		u.PID, u.Uptime, u.CPU, u.Mem, u.NetIn, u.NetOut = m.pid, time.Since(m.since)+time.Second, 0.01, 24<<20, 1500, 900
 	}
