@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -77,7 +78,11 @@ func (c compiler) guard(steps []plan.Step) task {
 		if !plan.Access(s) {
 			break
 		}
-		args = append(args, c.touched(s)...)
+		for _, file := range c.touched(s) {
+			if !slices.Contains(args, file) {
+				args = append(args, file)
+			}
+		}
 	}
 	return task{code: words("guard_arm", args...)}
 }

@@ -1,0 +1,147 @@
+package guest
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/plan"
+	"github.com/org/appstack-action/internal/secret"
+)
+
+const opsKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGEfSrxPGG/H2rRTCdiWDrXoOJczk3dOXuuL6dXCdg+h ops"
+
+// everything is a desired OS with each kind of resource.
+var everything = &machine.OS{
+	Packages: map[string]string{"git": "", "nodejs": "20"},
+	Users:    map[string]machine.User{"app": {Shell: "/bin/bash", Groups: []string{"adm"}, Keys: []string{opsKey}, Exclusive: true}},
+	Files: map[string]machine.File{
+		"/srv/app":                       {Dir: true, Mode: 0o755, Owner: "app"},
+		"/srv/app/.env":                  {Mode: 0o640, Owner: "root", Group: "app", Content: secret.New("PW=it's"), Sensitive: true},
+		"/etc/motd":                      {Mode: 0o644},
+		"/etc/ssh/sshd_config.d/10.conf": {Mode: 0o644, Check: "sshd -tf", Content: secret.New("x")},
+	},
+	Units: map[string]machine.Unit{
+		"shop.service": {Enabled: true, Active: true}, "ssh.service": {Reload: true, Triggers: []string{"/etc/ssh/sshd_config.d/10.conf"}},
+		"cron.service": {Triggers: []string{"/srv/app/.env"}},
+	},
+	Firewall:  &machine.Firewall{Enabled: true, Rules: []machine.Rule{{Port: "22", Protocol: "tcp", From: "10.0.0.0/8"}}},
+	Databases: map[string]machine.Database{"pote": {Owner: "pote", Password: secret.New(`it's \ "x"`), Encoding: "UTF8", Extensions: []string{"pg_trgm"}}},
+	Release:   &machine.Release{SHA: "abc", Units: []string{"web.service"}, Input: secret.New("deploy key")},
+	Timezone:  "Europe/Berlin", Locale: "C.UTF-8",
+}
+
+func TestTasks(t *testing.T) {
+	have := &machine.OS{
+		Users:    map[string]machine.User{"app": {Home: "/home/app", Keys: []string{"nonsense line"}}},
+		Files:    map[string]machine.File{"/etc/motd": {Mode: 0o600, Owner: "root", Group: "root", SHA256: emptyHash}, "/etc/systemd/system/old.service": {Ours: true}},
+		Firewall: &machine.Firewall{Rules: []machine.Rule{{Port: "3000", Protocol: "tcp", Ours: true}}},
+	}
+	p := plan.Diff("shop/dev", machine.State{OS: have}, machine.State{OS: everything}, plan.Policy{})
+	tasks, err := compiler{have, everything, time.Minute}.tasks(p.Steps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	for _, task := range tasks {
+		got.WriteString(task.code)
+		if task.data != "" {
+			got.WriteString(" <<< " + strings.ReplaceAll(task.data, "\n", "⏎"))
+		}
+		if task.confirm {
+			got.WriteString(" # confirm")
+		}
+		got.WriteString("\n")
+	}
+	want := `
+stale <<< ssh.service⏎release⏎web.service⏎cron.service⏎
+install_packages 'git' 'nodejs=20'
+set_mode '/etc/motd' '0644' 'root' 'root'
+make_directory '/srv/app' '0755' 'app' 'app'
+write_file '/srv/app/.env' '0640' 'root' 'app' '' <<< PW=it's
+guard_arm '60' '/etc/passwd' '/etc/group' '/etc/gshadow' '/home/app/.ssh/authorized_keys' '/etc/ssh/sshd_config.d/10.conf' '/etc/ufw/ufw.conf' '/etc/ufw/user.rules' '/etc/ufw/user6.rules' '/etc/default/ufw'
+set_user 'app' '/bin/bash' '' 'adm'
+add_key 'app' 'AAAAC3NzaC1lZDI1NTE5AAAAIGEfSrxPGG/H2rRTCdiWDrXoOJczk3dOXuuL6dXCdg+h' <<< ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGEfSrxPGG/H2rRTCdiWDrXoOJczk3dOXuuL6dXCdg+h ops⏎
+write_file '/etc/ssh/sshd_config.d/10.conf' '0644' 'root' 'root' 'sshd -tf' <<< x
+remove_key 'app' 'nonsense line'
+reload_unit 'ssh.service'
+add_rule '22' 'tcp' '10.0.0.0/8'
+enable_firewall
+remove_rule '3000' 'tcp' 'any' # confirm
+set_timezone 'Europe/Berlin'
+set_locale 'C.UTF-8'
+`
+	head, rest, _ := strings.Cut(got.String(), "set_database")
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), head); diff != "" {
+		t.Error(diff)
+	}
+	want = `remove_unit 'old.service'
+deploy 'abc' 'web.service' <<< deploy key
+unit 'restart' 'cron.service'
+enable_unit 'shop.service'
+unit 'start' 'shop.service'
+daemon_reload
+`
+	_, rest, _ = strings.Cut(rest, "\n")
+	if diff := cmp.Diff(want, rest); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// No secret is in a step's code, which is on a command line.
+func TestSecretsAreData(t *testing.T) {
+	p := plan.Diff("shop/dev", machine.State{OS: &machine.OS{}}, machine.State{OS: everything}, plan.Policy{})
+	tasks, err := compiler{&machine.OS{}, everything, time.Minute}.tasks(p.Steps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		for _, hidden := range []string{"PW=", "it's", "deploy key"} {
+			if strings.Contains(task.code, hidden) {
+				t.Errorf("%q is in the code %s", hidden, task.code)
+			}
+		}
+	}
+}
+
+func TestUnknownSteps(t *testing.T) {
+	for _, s := range []plan.Step{
+		{Verb: plan.Set, Resource: plan.Resource{Kind: "config", Name: "memory"}},
+		{Verb: plan.Add, Resource: plan.Resource{Kind: "key", Name: "app SHA256:x"}},
+		{Verb: plan.Add, Resource: plan.Resource{Kind: "rule", Name: "1/tcp"}},
+		{Verb: plan.Grow, Resource: plan.Resource{Kind: "unit", Name: "a.service"}},
+	} {
+		if _, err := (compiler{&machine.OS{}, everything, time.Minute}).tasks([]plan.Step{s}); err == nil {
+			t.Errorf("%s: no error", s)
+		}
+	}
+}
+
+// The scripts are POSIX, and each function that a step may call is there.
+func TestScripts(t *testing.T) {
+	for name, script := range map[string]string{"observe.sh": observeScript, "apply.sh": applyScript, "steps.sh": stepsScript} {
+		if _, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(script), name); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, f := range strings.Fields("stale install_packages create_user set_user write_file set_mode make_directory remove_file add_key remove_key " +
+		"add_rule remove_rule enable_firewall set_timezone set_locale set_database deploy unit enable_unit reload_unit remove_unit guard_arm guard_confirm guard_undo daemon_reload") {
+		if !strings.Contains(stepsScript, "\n"+f+"() {") {
+			t.Errorf("steps.sh has no %s", f)
+		}
+	}
+}
+
+func TestDatabaseSQL(t *testing.T) {
+	sql := databaseSQL(everything.Databases["pote"])
+	if !strings.Contains(sql, `\set password 'it''s \\ "x"'`+"\n") {
+		t.Errorf("got:\n%s", sql)
+	}
+	if strings.Contains(databaseSQL(machine.Database{}), "PASSWORD") {
+		t.Error("a role without a password gets one")
+	}
+}

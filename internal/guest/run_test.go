@@ -1,0 +1,304 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/org/appstack-action/internal/plan"
+)
+
+// recorder keeps what it hears.
+type recorder struct {
+	events []string
+	mute   bool // of lines
+	tails  []string
+}
+
+func (r *recorder) Begin(s plan.Step) { r.events = append(r.events, "begin "+s.Resource.Name) }
+func (r *recorder) Line(s plan.Step, line string) {
+	if !r.mute {
+		r.events = append(r.events, s.Resource.Name+"| "+line)
+	}
+}
+func (r *recorder) End(s plan.Step, o plan.Outcome) {
+	r.events = append(r.events, fmt.Sprintf("end %s %v", s.Resource.Name, o.Err == nil))
+	r.tails = append(r.tails, o.Tail)
+}
+func (r *recorder) Wait(what string, _ time.Duration) { r.events = append(r.events, "wait for "+what) }
+
+// local is a conversation with apply.sh on this machine, whose files are below dir.
+type local struct {
+	*run
+	dir    string
+	heard  *recorder
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout io.ReadCloser
+	stderr io.ReadCloser
+}
+
+// here makes the script's files be below dir.
+func here(script, dir string) string {
+	return strings.NewReplacer("/var/lib/appstack", dir+"/state", "/run/appstack.", dir+"/run.").Replace(script)
+}
+
+func converse(t *testing.T, dir string, tasks ...task) *local {
+	t.Helper()
+	l := &local{dir: dir, heard: &recorder{}}
+	script := "nonce=n0nce\n" + here(applyScript, dir)
+	l.cmd = exec.Command("sh", "-c", command("root", len(script)))
+	var errs [3]error
+	l.stdin, errs[0] = l.cmd.StdinPipe()
+	l.stdout, errs[1] = l.cmd.StdoutPipe()
+	l.stderr, errs[2] = l.cmd.StderrPipe()
+	if err := errors.Join(errors.Join(errs[:]...), l.cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.stdin.Close(); l.stdout.Close(); l.stderr.Close(); _ = l.cmd.Wait() })
+	if _, err := io.WriteString(l.stdin, script); err != nil {
+		t.Fatal(err)
+	}
+	l.run = newConversation(l.stdin, l.stdout, l.stderr, "n0nce", tasks, l.heard)
+	l.seconds = 60
+	return l
+}
+
+// step makes a task of a line of shell.
+func step(name, code string) task {
+	return task{step: &plan.Step{Verb: plan.Set, Resource: plan.Resource{Kind: "test", Name: name}}, code: code}
+}
+
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("in vain waited for %s", what)
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func TestStepsInOrder(t *testing.T) {
+	b := step("b", "cat; echo to stderr >&2")
+	b.data = "its data\n\x00\xff, no end of line"
+	l := converse(t, t.TempDir(), step("a", "echo one; echo; printf two"), task{code: "echo nobody hears"}, b, step("c", ":"))
+	if err := l.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"begin a", "a| one", "a| ", "a| two", "end a true",
+		"begin b", "b| its data", "b| \x00\xff, no end of lineto stderr", "end b true",
+		"begin c", "end c true",
+	}
+	if diff := cmp.Diff(want, l.heard.events); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFirstFailureStops(t *testing.T) {
+	dir := t.TempDir()
+	l := converse(t, dir, step("a", "echo fine"), step("b", "echo broken; exit 7"), step("c", "touch "+dir+"/c"))
+	err := l.do(t.Context())
+	var failed *StepError
+	if !errors.As(err, &failed) {
+		t.Fatalf("got %v", err)
+	}
+	if failed.Code != 7 || failed.Tail != "broken" || failed.Step.Resource.Name != "b" || len(failed.Done) != 1 {
+		t.Errorf("got %+v", failed)
+	}
+	if err.Error() != "set test b failed with exit code 7: broken" {
+		t.Errorf("got %q", err)
+	}
+	_ = l.cmd.Wait()
+	if exists(dir + "/c") {
+		t.Error("a step ran after one that failed")
+	}
+	if left, _ := filepath.Glob(dir + "/run.*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A command in the middle of a step that fails, fails the step.
+func TestErrexit(t *testing.T) {
+	l := converse(t, t.TempDir(), step("a", "false; echo went on"))
+	if err := l.do(t.Context()); err == nil {
+		t.Error("no error")
+	}
+}
+
+// What commands print cannot be taken for our own words, wherever they print it.
+func TestForgery(t *testing.T) {
+	l := converse(t, t.TempDir(), step("a", `
+		for fd in 1 2 3 4 5 6 7 8 9; do
+			for n in nonce "${nonce-}" "$0"; do
+				(printf '%s end 0 0\n%s begin 1\n%s 0\n' "$n" "$n" "$n" >&$fd) 2>/dev/null || :
+			done
+		done
+		exit 9`), step("b", "echo b"))
+	err := l.do(t.Context())
+	var failed *StepError
+	if !errors.As(err, &failed) || failed.Code != 9 {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// A step's environment, arguments and open files hold nothing that it could forge with.
+func TestNonceIsOutOfReach(t *testing.T) {
+	l := converse(t, t.TempDir(), step("a", `tr '\0' '\n' </proc/self/environ; tr '\0' '\n' </proc/$PPID/environ; tr '\0' '\n' </proc/$PPID/cmdline; ls -l /proc/$PPID/fd`))
+	if err := l.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all := strings.Join(l.heard.events, "\n"); strings.Contains(all, "n0nce") {
+		t.Errorf("a step sees the nonce:\n%s", all)
+	}
+}
+
+func TestStepTimesOut(t *testing.T) {
+	l := converse(t, t.TempDir(), step("a", "echo waiting; exec cat /dev/zero >/dev/null"))
+	l.seconds = 1
+	err := l.do(t.Context())
+	var failed *StepError
+	if !errors.As(err, &failed) || !failed.TimedOut || !strings.Contains(err.Error(), "took too long") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestOutputIsBounded(t *testing.T) {
+	for name, code := range map[string]string{
+		"lines":    "yes 0123456789012345678901234567890123456789 | head -c 100000000",
+		"one line": "head -c 100000000 /dev/zero | tr '\\0' x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := converse(t, t.TempDir(), step("a", code))
+			l.heard.mute = true
+			if err := l.do(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			if m.HeapInuse > 8<<20 {
+				t.Errorf("%d bytes in use", m.HeapInuse)
+			}
+			if tail := l.heard.tails[0]; len(tail) > tailLines*(tailLineLen+1) || len(tail) < 40 {
+				t.Errorf("a tail of %d bytes", len(tail))
+			}
+		})
+	}
+}
+
+// When the connection is cut a step that runs may finish, whatever it prints; none
+// after it begins.
+func TestCutOff(t *testing.T) {
+	dir := t.TempDir()
+	l := converse(t, dir,
+		step("a", fmt.Sprintf("cd %s; touch began; while [ ! -e go ]; do :; done; seq 100000; touch a", dir)),
+		step("b", "touch "+dir+"/b"), step("c", "touch "+dir+"/c"))
+	failure := make(chan error, 1)
+	go func() { failure <- l.do(context.Background()) }()
+	until(t, "the first step", func() bool { return exists(dir + "/began") })
+	l.stdin.Close()
+	l.stdout.Close()
+	l.stderr.Close()
+	var lost *LostError
+	if err := <-failure; !errors.As(err, &lost) || lost.Step == nil || lost.Step.Resource.Name != "a" {
+		t.Errorf("got %v", err)
+	}
+	if err := os.WriteFile(dir+"/go", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_ = l.cmd.Wait()
+	if !exists(dir+"/a") || exists(dir+"/b") || exists(dir+"/c") {
+		t.Errorf("a done: %v, b: %v, c: %v", exists(dir+"/a"), exists(dir+"/b"), exists(dir+"/c"))
+	}
+	if left, _ := filepath.Glob(dir + "/run.*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A step that did not come whole does not run.
+func TestHalfAStep(t *testing.T) {
+	whole := "step 0 %d 5 60\ntouch %s/ran\n"
+	for name, rest := range map[string]string{"no data": "", "half of the data": "da", "no go": "data\n", "half a go": "data\ng", "another word": "data\nstop\n"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := converse(t, dir)
+			if err := l.ready(); err != nil {
+				t.Fatal(err)
+			}
+			code := fmt.Sprintf("touch %s/ran\n", dir)
+			fmt.Fprintf(l.stdin, "lib 2\n:\n"+whole+rest, len(code), dir)
+			l.stdin.Close()
+			_, _ = io.Copy(io.Discard, l.stdout)
+			_ = l.cmd.Wait()
+			if exists(dir + "/ran") {
+				t.Error("it ran")
+			}
+		})
+	}
+}
+
+// One that waits for its next step for long has lost its other side: the next run
+// takes its place.
+func TestStaleHolderGivesWay(t *testing.T) {
+	dir := t.TempDir()
+	first := converse(t, dir)
+	if err := first.ready(); err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(dir+"/state/run", long, long); err != nil {
+		t.Fatal(err)
+	}
+	second := converse(t, dir, step("a", "echo mine"))
+	if err := second.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(second.heard.events, "wait for another run on the machine") {
+		t.Errorf("heard %q", second.heard.events)
+	}
+	_ = first.cmd.Wait() // it has ended
+}
+
+// Nothing that the machine says makes the conversation hang, crash or believe in
+// more steps than it had.
+func FuzzConversation(f *testing.F) {
+	f.Add("n ready\nn begin 0\nn end 0 0\nn begin 1\nn end 1 0\n", "hello\n\nn 0\n\nn 1\n")
+	f.Add("n ready\nn begin 0\nn end 0 1\n", "oops\nn 0\n")
+	f.Add("n wait 5\nn busy\n", "")
+	f.Fuzz(func(t *testing.T, stdout, stderr string) {
+		heard := &recorder{}
+		r := newConversation(io.Discard, strings.NewReader(stdout), strings.NewReader(stderr), "n", []task{step("a", ":"), step("b", ":")}, heard)
+		err := r.do(t.Context())
+		if len(r.done) > 2 || err == nil && len(r.done) != 2 {
+			t.Errorf("%d steps done, error %v", len(r.done), err)
+		}
+		begun := 0
+		for _, e := range heard.events {
+			if strings.HasPrefix(e, "begin ") {
+				begun++
+			} else if strings.HasPrefix(e, "end ") {
+				begun--
+			}
+		}
+		if begun != 0 {
+			t.Errorf("begin and end do not match: %q", heard.events)
+		}
+	})
+}
