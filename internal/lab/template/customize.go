@@ -17,8 +17,11 @@ const machineCAs = "/usr/local/share/ca-certificates"
 var masked = []string{
 	"sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
 	"e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "systemd-pstore.service",
-	"apt-daily.timer", "apt-daily-upgrade.timer",
 }
+
+// disabled are timers that would keep dpkg locked while a test installs packages. A
+// guest whose stack asks for upgrades enables them again.
+var disabled = []string{"apt-daily.timer", "apt-daily-upgrade.timer"}
 
 // customize turns a fresh debootstrap root into a template.
 func customize(ctx context.Context, root string, sources AptSources) error {
@@ -31,6 +34,12 @@ func customize(ctx context.Context, root string, sources AptSources) error {
 	for _, unit := range masked {
 		link := filepath.Join(root, "etc/systemd/system", unit)
 		if err := os.Symlink("/dev/null", link); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	for _, unit := range disabled {
+		link := filepath.Join(root, "etc/systemd/system/timers.target.wants", unit)
+		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
