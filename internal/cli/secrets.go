@@ -208,7 +208,7 @@ func (g *globals) warnLockedOut(v *vault.Vault, file string) {
 // tellWritten says for whom a file now is.
 func (g *globals) tellWritten(v *vault.Vault, file string) {
 	var who []string
-	for _, r := range v.Rules.For(file) {
+	for _, r := range v.Readers(file) {
 		who = append(who, r.String())
 	}
 	g.say("%s: encrypted to %s", file, strings.Join(who, ", "))

@@ -51,10 +51,11 @@ func (g *globals) secretsInit(postQuantum bool) error {
 	if err := g.initRecipients(v, own); err != nil {
 		return err
 	}
-	files := []string{}
-	if st != nil {
-		files = g.filesOf(st)
+	if st == nil {
+		g.say("hint: once there is %s, run this again: it writes an example with the secrets that it names", g.StackFile)
+		return g.initIgnore(v, file, nil)
 	}
+	files := g.filesOf(st)
 	if err := v.WriteExample(references(st), files); err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (v *Vault) Rekey(files ...string) error {
 // LockedOut says whether by the recipients file none of the vault's identities can
 // read a file once it is written again.
 func (v *Vault) LockedOut(file string) bool {
-	for _, r := range v.Rules.For(file) {
+	for _, r := range v.Readers(file) {
 		for _, own := range v.Identities.Recipients() {
 			if own.Text == r.Text {
 				return false
@@ -111,7 +111,7 @@ func (v *Vault) Access(file string) (Access, error) {
 	if err != nil {
 		return Access{}, err
 	}
-	rule := v.Rules.For(file)
+	rule := v.Readers(file)
 	return Access{
 		File:    file,
 		Readers: h.Readers(v.Rules.All()),

@@ -139,6 +139,31 @@ func TestSetMakesFile(t *testing.T) {
 	}
 }
 
+// The recipients of a file are those of its place, by whatever name it is reached.
+func TestReadersByOtherNames(t *testing.T) {
+	r := newRepo(t)
+	r.write(vault.RecipientsFile, []byte("# all\n"+alice().public+"\n"+bob().public+"\n[secrets/prod*.age new/*]\n# few\n"+alice().public+"\n"))
+	r.write("secrets/prod.age", sealed(t, "one: value", true, alice().public))
+	must(os.Symlink("secrets/prod.age", filepath.Join(r.dir, "link.age")))
+	must(os.Symlink("secrets", filepath.Join(r.dir, "linked")))
+	outside := filepath.Join(t.TempDir(), "way-in")
+	must(os.Symlink(r.dir, outside))
+	for _, dir := range []string{r.dir, outside} {
+		v, err := vault.At(dir)
+		must(err)
+		for file, want := range map[string]int{
+			"secrets/prod.age": 1, "./secrets/../secrets/prod.age": 1, "link.age": 1, "linked/prod.age": 1, "linked/prod-new.age": 1,
+			"new/prod.age": 1, filepath.Join(outside, "new/prod.age"): 1,
+			filepath.Join(r.dir, "secrets/prod.age"): 1, filepath.Join(outside, "secrets/prod-new.age"): 1, "secrets/dev.age": 2, "none/prod.age": 2,
+			"not/yet/there.age": 2, filepath.Join(outside, "not/yet/there.age"): 2,
+		} {
+			if got := len(v.Readers(file)); got != want {
+				t.Errorf("%s in %s has %d readers, want %d", file, dir, got, want)
+			}
+		}
+	}
+}
+
 func TestSetWithoutRecipients(t *testing.T) {
 	r := newRepo(t)
 	r.write("a.age", sealed(t, "one: value", true, alice().public))

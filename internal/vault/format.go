@@ -28,13 +28,20 @@ func readLimited(file string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readBounded(f, file)
+	data, err := readBounded(f)
+	if errors.Is(err, errTooLarge) {
+		err = fmt.Errorf("%s: %w", file, err)
+	}
+	return data, err
 }
 
-func readBounded(r io.Reader, name string) ([]byte, error) {
+// errTooLarge is the error of a file of more than maxFile bytes.
+var errTooLarge = fmt.Errorf("it has more than %d MiB", maxFile>>20)
+
+func readBounded(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s has more than %d MiB", name, maxFile>>20)
+		err = errTooLarge
 	}
 	return data, err
 }
@@ -47,7 +54,7 @@ func dearmor(file string, data []byte) (binary []byte, armored bool, err error) 
 	case bytes.HasPrefix(data, []byte(binaryIntro)):
 		return data, false, nil
 	case bytes.HasPrefix(trimmed, []byte(armorIntro)):
-		binary, err := readBounded(armor.NewReader(bytes.NewReader(trimmed)), file)
+		binary, err := readBounded(armor.NewReader(bytes.NewReader(trimmed)))
 		if err != nil {
 			return nil, true, damaged(file, err)
 		}
@@ -58,6 +65,9 @@ func dearmor(file string, data []byte) (binary []byte, armored bool, err error) 
 
 // damaged wraps what age says about a file that it began to read.
 func damaged(file string, err error) error {
+	if errors.Is(err, errTooLarge) {
+		return &Problem{Summary: "cannot decrypt " + file, Err: err}
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = errors.New("it ends too early")
 	}

@@ -24,14 +24,13 @@ func parseHeader(file []byte) (Header, error) {
 	}
 	var h Header
 	for line := range strings.Lines(string(raw)) {
-		args, ok := strings.CutPrefix(strings.TrimSpace(line), "-> ")
-		if !ok {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || fields[0] != "->" {
 			continue
 		}
-		fields := strings.Fields(args)
-		s := stanza{kind: fields[0]}
-		if (s.kind == stanzaEd25519 || s.kind == stanzaRSA) && len(fields) > 1 {
-			s.tag = fields[1]
+		s := stanza{kind: fields[1]}
+		if (s.kind == stanzaEd25519 || s.kind == stanzaRSA) && len(fields) > 2 {
+			s.tag = fields[2]
 		}
 		// Writers add meaningless stanzas, so that readers stay able to skip them.
 		if !strings.HasSuffix(s.kind, "-grease") {

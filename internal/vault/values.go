@@ -82,8 +82,17 @@ func onlyComments(plain []byte) bool {
 	return true
 }
 
-// quoted matches what the YAML library repeats of the text in its messages.
-var quoted = regexp.MustCompile("['\"`][^'\"`]{4,}['\"`]")
+// quoted matches what the YAML library repeats of the text in its messages, and its
+// own marks, such as ',' and ']'.
+var quoted = regexp.MustCompile("'[^']*'|\"[^\"]*\"|`[^`]*`")
+
+// unquoted leaves of a quotation no more than a mark.
+func unquoted(quotation string) string {
+	if len(quotation) <= len("'::'") {
+		return quotation
+	}
+	return "…"
+}
 
 // discreet takes out of a YAML error what may be a secret.
 func discreet(err error) error {
@@ -91,7 +100,7 @@ func discreet(err error) error {
 	if !errors.As(err, &load) {
 		return errors.New("it is not valid YAML")
 	}
-	message := quoted.ReplaceAllString(load.Message, "…")
+	message := quoted.ReplaceAllStringFunc(load.Message, unquoted)
 	if strings.Contains(load.Message, "anchor") || strings.Contains(load.Message, "alias") || strings.Contains(load.Message, "tag") {
 		message = "a value that begins with *, & or ! has to be quoted"
 	}

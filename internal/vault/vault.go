@@ -45,6 +45,43 @@ func (v *Vault) path(file string) string {
 	return filepath.Join(v.Dir, filepath.FromSlash(file))
 }
 
+// Readers returns the recipients of a file by the recipients file. A file reached by
+// another name, such as an absolute path or a symbolic link, has those of its own
+// place in the repository.
+func (v *Vault) Readers(file string) []Recipient {
+	place, err := relative(realPath(v.path(".")), realPath(v.path(file)))
+	if err != nil {
+		place = file
+	}
+	return v.Rules.For(filepath.ToSlash(place))
+}
+
+// realPath follows the symbolic links in as much of a path as there is.
+func realPath(path string) string {
+	for there, rest := path, ""; ; there, rest = filepath.Dir(there), filepath.Join(filepath.Base(there), rest) {
+		if real, err := filepath.EvalSymlinks(there); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if there == filepath.Dir(there) {
+			return path
+		}
+	}
+}
+
+// relative is filepath.Rel of paths of which one may be relative to the working
+// directory.
+func relative(root, file string) (string, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return "", err
+	}
+	file, err = filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Rel(root, file)
+}
+
 // Open decrypts files in the order given; of a name in several of them the last
 // one's value holds. Only these files are touched. The errors are a *[Problem] or
 // a *[NoMatchError], of the first file that has one.
@@ -158,7 +195,7 @@ func (v *Vault) decrypt(file string, f vaultFile) ([]byte, error) {
 	if err != nil {
 		return nil, v.explain(file, f.header, err)
 	}
-	text, err := readBounded(plain, "its content")
+	text, err := readBounded(plain)
 	if err != nil {
 		return nil, damaged(file, err)
 	}
@@ -180,7 +217,7 @@ func (v *Vault) explain(file string, h Header, err error) error {
 	return &NoMatchError{
 		File:      file,
 		Encrypted: h.Readers(v.Rules.All()),
-		Expected:  shortForms(v.Rules.For(file)),
+		Expected:  shortForms(v.Readers(file)),
 		Given:     v.Identities.describe(),
 	}
 }
@@ -214,11 +251,11 @@ func (v *Vault) seal(file string, plain []byte, armored bool) ([]byte, error) {
 }
 
 func (v *Vault) recipients(file string) ([]Recipient, error) {
-	recipients := v.Rules.For(file)
+	recipients := v.Readers(file)
 	if len(recipients) == 0 {
 		return nil, &Problem{
 			Summary: fmt.Sprintf("%s names nobody who could read %s", RecipientsFile, file),
-			Advice:  "add recipients to it; `appstack secrets init` makes the file",
+			Advice:  "add recipients to it, in the repository's root; `appstack secrets init` makes the file",
 		}
 	}
 	return recipients, nil
