@@ -2,9 +2,12 @@ package lxc
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
+	"time"
 )
 
 // lxcfsFiles are what lxcfs shows of a container instead of the machine.
@@ -17,13 +20,42 @@ var lxcfsFiles = []string{
 // use it. Where lxcfs is not installed, the containers see the machine.
 func startLXCFS(ctx context.Context, dir string) (string, error) {
 	point := filepath.Join(dir, "lxcfs")
-	if _, err := os.Stat(filepath.Join(point, "proc/meminfo")); err == nil {
+	if readable(filepath.Join(point, "proc/meminfo")) {
 		return point, nil
 	}
 	if _, err := exec.LookPath("lxcfs"); err != nil {
 		return "", nil
 	}
-	return "", nil
+	if err := errors.Join(unmountAll(ctx, point), os.MkdirAll(point, 0o755)); err != nil {
+		return "", err
+	}
+	// It outlives ctx: the lab's end is Clean, which unmounts it.
+	cmd := exec.Command("lxcfs", "--pidfile="+filepath.Join(dir, "lxcfs.pid"), point)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	go cmd.Wait() // it ends with its mount
+	return point, waitFor(ctx, func() bool { return readable(filepath.Join(point, "proc/meminfo")) })
+}
+
+func readable(file string) bool {
+	_, err := os.ReadFile(file)
+	return err == nil
+}
+
+// waitFor polls for up to five seconds.
+func waitFor(ctx context.Context, done func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
 }
 
 func (b *Backend) lxcfsConfig(c *lines) {

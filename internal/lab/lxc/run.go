@@ -58,7 +58,9 @@ func (b *Backend) start(ctx context.Context, g *guest, config map[string]string)
 	if err := errors.Join(g.saveMeta(meta), b.store.mount(ctx, g)); err != nil {
 		return err
 	}
-	err = b.boot(ctx, g, meta)
+	if err = b.store.mountDisks(ctx, g, config); err == nil {
+		err = b.boot(ctx, g, meta)
+	}
 	if err != nil {
 		return errors.Join(err, b.store.unmount(context.WithoutCancel(ctx), g))
 	}
@@ -66,7 +68,7 @@ func (b *Backend) start(ctx context.Context, g *guest, config map[string]string)
 }
 
 func (b *Backend) boot(ctx context.Context, g *guest, meta meta) error {
-	if err := b.customize(g, meta.Config); err != nil {
+	if err := errors.Join(b.customize(g, meta.Config), b.seccomp(g, meta.Config)); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(g.dir, "config"), []byte(b.lxcConfig(g, meta)), 0o644); err != nil {

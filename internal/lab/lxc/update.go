@@ -3,7 +3,6 @@ package lxc
 import (
 	"context"
 	"errors"
-	"io"
 )
 
 // Update implements the API's Backend.
@@ -14,17 +13,14 @@ func (b *Backend) Update(ctx context.Context, vmid int, config map[string]string
 	if err != nil {
 		return err
 	}
+	have := m.Config
 	m.Config = config
 	if err := g.saveMeta(m); err != nil {
 		return err
 	}
-	if g.running() == nil {
+	r := g.running()
+	if r == nil {
 		return b.store.whileMounted(ctx, g, func(string) error { return b.customize(g, config) })
 	}
-	return b.setLimits(vmid, config)
-}
-
-// Console implements the API's Backend.
-func (b *Backend) Console(ctx context.Context, vmid int, shell bool) (io.ReadWriteCloser, error) {
-	return nil, errors.ErrUnsupported
+	return errors.Join(b.setLimits(vmid, config), b.plugNets(ctx, g, r.pid, have, config))
 }
