@@ -26,11 +26,15 @@ const denseDepth = 2
 
 // newAutomaton builds the automaton of the patterns; empty ones are left out.
 func newAutomaton(patterns []string) *automaton {
-	var t trie
+	size := 1
+	for _, p := range patterns {
+		size += len(p)
+	}
+	t := make(trie, 1, size)
 	for _, p := range patterns {
 		t.insert(p)
 	}
-	a := &automaton{nodes: make([]node, 0, len(t)+1), labels: make([]byte, 0, len(t)+1)}
+	a := &automaton{nodes: make([]node, 0, len(t)), labels: make([]byte, 0, len(t))}
 	a.number(t)
 	a.link()
 	return a
@@ -39,9 +43,6 @@ func newAutomaton(patterns []string) *automaton {
 // number takes the trie over, breadth first.
 func (a *automaton) number(t trie) {
 	a.nodes, a.labels = append(a.nodes, node{}), append(a.labels, 0)
-	if len(t) == 0 {
-		return
-	}
 	source := make([]int32, 1, len(t)) // source[s] is state s's place in the trie
 	for s := 0; s < len(source); s++ {
 		from := &t[source[s]]
@@ -128,9 +129,6 @@ type trieNode struct {
 func (t *trie) insert(pattern string) {
 	if pattern == "" {
 		return
-	}
-	if len(*t) == 0 {
-		*t = make(trie, 1)
 	}
 	at := int32(0)
 	for i := range len(pattern) {
