@@ -13,10 +13,13 @@ func clusterResources(c *call) (any, error) {
 	if kind == "" || kind == "vm" {
 		rows = append(rows, c.guestResources(nil)...)
 	}
+	if kind == "" {
+		rows = append(rows, c.poolResources()...)
+	}
 	if kind == "" || kind == "node" {
 		for _, n := range c.opt.Nodes {
 			row := c.nodeRow(n)
-			row["cgroup-mode"] = 2
+			row["cgroup-mode"] = c.opt.CGroup
 			rows = append(rows, row)
 		}
 	}
@@ -31,6 +34,42 @@ func clusterResources(c *call) (any, error) {
 		}
 	}
 	return rows, nil
+}
+
+// poolResources are the pools, with the sums of what runs in them.
+func (c *call) poolResources() []map[string]any {
+	rows := []map[string]any{}
+	for _, id := range sorted(c.st.Pools) {
+		if !c.can("/pool/"+id, "Pool.Audit") {
+			continue
+		}
+		row := map[string]any{"id": "/pool/" + id, "pool": id, "type": "pool"}
+		for _, vmid := range sorted(c.st.Pools[id].VMs) {
+			if g := c.st.Guests[vmid]; g != nil && c.isRunning(vmid) {
+				addUsage(row, c.vmStatus(g))
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func addUsage(row, st map[string]any) {
+	for to, from := range map[string]string{"maxcpu": "cpus", "mem": "mem", "maxmem": "maxmem", "uptime": "uptime", "cpu": "cpu"} {
+		row[to] = number(row[to]) + number(st[from])
+	}
+}
+
+func number(v any) float64 {
+	switch v := v.(type) {
+	case int:
+		return float64(v)
+	case int64:
+		return float64(v)
+	case float64:
+		return v
+	}
+	return 0
 }
 
 // guestResources are the guests, or those in a pool.
@@ -56,16 +95,22 @@ func (c *call) guestResource(g *guest) map[string]any {
 	}
 	st := c.vmStatus(g)
 	m := map[string]any{"id": g.Type + "/" + itoa(g.VMID), "type": g.Type, "node": g.Node, "template": btoi(g.Conf.Current["template"] == "1"), "maxcpu": st["cpus"], "memhost": 0}
-	for _, k := range []string{"vmid", "name", "status", "cpu", "maxmem", "mem", "disk", "maxdisk", "uptime", "netin", "netout", "diskread", "diskwrite", "lock", "tags"} {
+	for _, k := range []string{"vmid", "name", "status", "cpu", "maxmem", "mem", "disk", "maxdisk", "uptime", "netin", "netout", "diskread", "diskwrite", "lock"} {
 		if v, ok := st[k]; ok {
 			m[k] = v
 		}
+	}
+	if c.route.Path != "/cluster/resources" { // a pool's members are shown without these
+		return m
+	}
+	if tags, ok := g.Conf.Current["tags"]; ok {
+		m["tags"] = tags
 	}
 	if g.Type == "qemu" {
 		m["disk"] = 0
 	}
 	for name, p := range c.st.Pools {
-		if p.VMs[g.VMID] && (c.can("/pool/"+name, "Pool.Audit") || c.can(vmPath(g.VMID), "VM.Audit")) && c.route.Path == "/cluster/resources" {
+		if p.VMs[g.VMID] && c.can("/pool/"+name, "Pool.Audit") {
 			m["pool"] = name
 		}
 	}

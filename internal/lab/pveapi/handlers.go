@@ -51,6 +51,7 @@ var accessHandlers = map[string]handler{
 }
 
 var clusterHandlers = map[string]handler{
+	"GET /":                              subdirs("subdir", "version", "cluster", "nodes", "storage", "access", "pools"),
 	"GET /version":                       getVersion,
 	"GET /cluster":                       clusterDirs,
 	"GET /cluster/resources":             clusterResources,

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/org/appstack-action/internal/lab/pveapi/schema"
 )
@@ -75,11 +76,28 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
+	h.Set("Connection", "Keep-Alive")
 	h.Set("Cache-Control", "max-age=0")
 	h.Set("Pragma", "no-cache")
 	h.Set("Server", "pve-api-daemon/3.0")
 	h.Set("Expires", time.Now().UTC().Format(http.TimeFormat))
+	if headerSize(r) > maxHeader {
+		s.abort(a)
+	}
 	s.serve(a)
+}
+
+// maxHeader is where Proxmox's server hangs up without an answer.
+const maxHeader = 8 << 10
+
+func headerSize(r *http.Request) int {
+	n := 0
+	for k, vs := range r.Header {
+		for _, v := range vs {
+			n += len(k) + len(v) + 4
+		}
+	}
+	return n
 }
 
 func (s *Server) serve(a *answer) {
@@ -309,7 +327,19 @@ func unescape(s string) string {
 		}
 		b.WriteByte(s[i])
 	}
-	return strings.ToValidUTF8(b.String(), "�")
+	return validUTF8(b.String())
+}
+
+// validUTF8 replaces each byte that is no UTF-8.
+func validUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s { // yields U+FFFD for each bad byte
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 func (p params) json(body []byte) error {

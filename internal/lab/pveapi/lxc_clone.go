@@ -94,7 +94,7 @@ func (c *call) prepareClone(g *guest, cl *cloning) error {
 		src = s
 	}
 	template := g.Conf.Current["template"] == "1"
-	cl.full = c.p.bool("full") || !c.p.has("full") && !template && cl.snap == "" && !c.linkable(g, src)
+	cl.full = c.p.bool("full") || !c.p.has("full") && !template
 	if cl.full && cl.snap == "" && c.isRunning(g.VMID) {
 		return fail("Full clone of a running container is only possible from a snapshot")
 	}
@@ -118,9 +118,6 @@ func (c *call) prepareClone(g *guest, cl *cloning) error {
 	}
 	return nil
 }
-
-// linkable tells whether Proxmox makes a linked clone where nothing was said.
-func (c *call) linkable(g *guest, src guestconf.Section) bool { return c.hasFeature(g, src, "clone") }
 
 func (c *call) cloneDisksOK(g *guest, cl *cloning) error {
 	for o, v := range cl.conf {
@@ -176,7 +173,7 @@ func (c *call) runClone(t *task, g, ng *guest, cl *cloning) error {
 		c.unlocked(func() { err = c.opt.Backend.Clone(t.ctx, cl.from, cl.to, cl.snap, t.progress) })
 	}
 	if err != nil {
-		_ = c.removeDisks(ng) // the volumes just made; their storages are known
+		_ = c.removeDisks(t, ng) // the volumes just made; their storages are known
 		c.forget(cl.to)
 		return fail("clone failed: %s", err.Error())
 	}
@@ -283,13 +280,25 @@ func templateLXC(c *call) (any, error) {
 	case c.isRunning(g.VMID):
 		return nil, fail("you can't convert a CT to template if the CT is running")
 	}
+	nodeName, vmid := c.node(), g.VMID
+	_, err = c.fork("vztemplate", itoa(vmid), func(*task) error {
+		g, err := c.Server.guest(nodeName, "lxc", vmid)
+		if err == nil {
+			c.makeTemplate(g)
+		}
+		return err
+	})
+	return nil, err
+}
+
+// makeTemplate marks a guest and its disks as something to clone.
+func (s *Server) makeTemplate(g *guest) {
 	g.Conf.Current["template"] = "1"
-	for _, v := range c.st.Volumes {
+	for _, v := range s.st.Volumes {
 		if v.VMID == g.VMID {
 			v.Base = true
 		}
 	}
-	return nil, nil
 }
 
 // migrateTargets is GET …/migrate.

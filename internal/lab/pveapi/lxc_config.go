@@ -92,10 +92,13 @@ func (c *call) updateLXC(g *guest, set map[string]string, remove, revert []strin
 	} else {
 		u.apply(nil)
 	}
-	g.Conf = conf
 	if len(u.errs) > 0 {
+		if u.written != nil {
+			g.Conf = u.written
+		}
 		return perlErrors(u.errs)
 	}
+	g.Conf = conf
 	return c.tellBackend(g)
 }
 
@@ -141,7 +144,7 @@ func (c *call) normalLXC(g *guest, o, v string) (string, error) {
 	case o == "description":
 		return description("lxc", v), nil
 	case o == "cpuunits":
-		return clampShares(v), nil
+		return c.clampShares(v), nil
 	}
 	return v, nil
 }
@@ -165,8 +168,11 @@ func (c *call) checkMountStorage(o, v string) error {
 	return nil
 }
 
-// clampShares keeps CPU shares within what cgroup v2 takes: 1 to 10000.
-func clampShares(v string) string {
+// clampShares keeps CPU shares within what the control groups take.
+func (s *Server) clampShares(v string) string {
+	if s.opt.CGroup == 1 {
+		return itoa(min(max(atoi(v), 2), 500000))
+	}
 	return itoa(min(max(atoi(v), 1), 10000))
 }
 
@@ -186,6 +192,7 @@ type lxcUpdate struct {
 	conf     *guestconf.Config
 	selected map[string]bool // nil: all
 	errs     map[string]string
+	written  *guestconf.Config // what a failure leaves in the file; nil: what was there
 }
 
 func (u *lxcUpdate) takes(o string) bool {
@@ -208,6 +215,20 @@ func (u *lxcUpdate) hotplug() {
 			continue
 		}
 		u.take(o, "unable to hotplug %s: %s\n")
+		if isMP.MatchString(o) && u.errs[o] == "" {
+			u.mount(o)
+		}
+	}
+}
+
+// mount lets the machine mount a new volume; one that it cannot is removed again.
+func (u *lxcUpdate) mount(o string) {
+	conf := map[string]string(u.conf.Current.Clone())
+	var err error
+	u.unlocked(func() { err = u.opt.Backend.Update(u.backendCtx(), u.g.VMID, conf) })
+	if err != nil {
+		u.free(u.g.Node, volumeOf(u.conf.Current[o]))
+		u.errs[o] = fmt.Sprintf("unable to hotplug %s: %s\n", o, err)
 	}
 }
 
@@ -217,6 +238,7 @@ func (u *lxcUpdate) plug(o string) bool {
 	net, err := u.parseOption("lxc", o, u.conf.Pending[o])
 	if err == nil && net["bridge"] != "" && !u.hasBridge(net["bridge"]) {
 		delete(u.conf.Current, o)
+		u.written = u.conf.Clone()
 		u.errs[o] = fmt.Sprintf("unable to hotplug %s: bridge '%s' does not exist\n", o, net["bridge"])
 		return false
 	}

@@ -258,7 +258,7 @@ func (c *call) createDisk(t *task, g *guest, m []string) (*volume, error) {
 		return nil, err
 	}
 	size, _ := parseSize(m[2] + "G")
-	size = (size + 1023) / 1024 * 1024 // Proxmox allocates whole KiB
+	size = size / mib * mib // Proxmox allocates whole MiB
 	format := "raw"
 	if size == 0 || st.Type == "zfspool" {
 		format = "subvol"
@@ -291,6 +291,7 @@ func (c *call) unpack(t *task, g *guest, cr *creation) error {
 	archive := c.hostFile(g.Node, cr.template)
 	st, err := os.Stat(archive)
 	if err != nil {
+		t.log("volume '%s' does not exist", cr.template)
 		return fail("volume '%s' does not exist", cr.template)
 	}
 	id, name, _ := parseVolume(cr.template)
@@ -310,7 +311,7 @@ func (c *call) unpack(t *task, g *guest, cr *creation) error {
 	visible := g.Conf
 	g.Conf = guestconf.New() // during a creation only the lock is seen
 	g.Conf.Current["lock"] = "create"
-	report := c.unpackLog(t, st.Size())
+	report := &unpackLogger{t: t, size: st.Size(), arch: conf["arch"] == ""}
 	c.unlocked(func() { err = c.opt.Backend.Create(t.ctx, g.VMID, spec, report.line) })
 	g.Conf = visible
 	if err != nil {
@@ -343,17 +344,18 @@ func tarCommand(vmid int) string {
 type unpackLogger struct {
 	t     *task
 	size  int64
+	arch  bool // it has to be detected
 	begun bool
 }
-
-func (c *call) unpackLog(t *task, size int64) *unpackLogger { return &unpackLogger{t: t, size: size} }
 
 func (l *unpackLogger) head() {
 	if !l.begun {
 		l.begun = true
 		total := max(l.size*9, 4096)
 		l.t.log("Total bytes read: %d (%s, %s/s)", total, humanSize(total), humanSize(max(total/4, 1024)))
-		l.t.log("Detected container architecture: amd64")
+		if l.arch {
+			l.t.log("Detected container architecture: amd64")
+		}
 	}
 }
 

@@ -54,7 +54,7 @@ func (s *Server) destroyNow(t *task, g *guest, force, purge bool) error {
 			return err
 		}
 	}
-	if err := s.removeDisks(g); err != nil {
+	if err := s.removeDisks(t, g); err != nil {
 		return err
 	}
 	var err error
@@ -72,7 +72,7 @@ func (s *Server) destroyNow(t *task, g *guest, force, purge bool) error {
 
 // removeDisks frees every volume that the configuration or a snapshot names and that
 // belongs to the guest.
-func (s *Server) removeDisks(g *guest) error {
+func (s *Server) removeDisks(t *task, g *guest) error {
 	for _, o := range g.Conf.Current.Keys() {
 		if !isMount.MatchString(o) {
 			continue
@@ -87,6 +87,9 @@ func (s *Server) removeDisks(g *guest) error {
 		}
 		if _, _, err := st.volumeType(name); err != nil {
 			return err
+		}
+		if s.volume(g.Node, sid+":"+name) == nil && st.hasFiles() {
+			t.log("disk image '%s' does not exist", st.apiPath(name))
 		}
 	}
 	for key, v := range s.st.Volumes {

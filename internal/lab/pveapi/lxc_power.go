@@ -47,10 +47,7 @@ func (s *Server) startNow(t *task, g *guest, skipLock bool) error {
 	if g.Conf.Current["template"] == "1" {
 		return fail("you can't start a CT if it's a template")
 	}
-	if g.Conf.Current["lock"] == "mounted" {
-		delete(g.Conf.Current, "lock") // a start takes over what a mount left
-	}
-	if err := g.checkLock(); err != nil && !skipLock {
+	if err := g.checkLock(); err != nil && !skipLock && g.Conf.Current["lock"] != "mounted" {
 		return err
 	}
 	if s.isRunning(g.VMID) {

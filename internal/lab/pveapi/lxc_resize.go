@@ -111,6 +111,9 @@ func (c *call) resizeNow(t *task, g *guest, disk string, vol *volume, want int64
 		g.Conf.Current[disk] = c.printOption("lxc", disk, mp)
 	}
 	if err != nil { // Proxmox warns and ends OK: the volume has grown, the file system has not
+		for _, l := range lines {
+			t.progress(l)
+		}
 		t.log("Failed to update the container's filesystem: %s", err)
 		t.log("")
 		return nil

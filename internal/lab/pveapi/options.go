@@ -49,6 +49,7 @@ type Options struct {
 	AuthDelay  time.Duration // how long a refused login waits; Proxmox: 3 s, 0 here for quick tests
 	// LockTimeout is how long a change waits for a guest's lock; Proxmox: 10 s, the default.
 	LockTimeout  time.Duration
+	CGroup       int    // version of the nodes' control groups: 2, the default, or 1
 	RootPassword string // of root@pam; "": no password login
 	Log          *slog.Logger
 	Now          func() time.Time // clock; default time.Now
@@ -69,6 +70,9 @@ func (o *Options) defaults() error {
 	}
 	if len(o.Bridges) == 0 {
 		o.Bridges = []Bridge{{Name: "vmbr0", CIDR: "10.99.0.1/24"}}
+	}
+	if o.CGroup == 0 {
+		o.CGroup = 2
 	}
 	if o.LockTimeout == 0 {
 		o.LockTimeout = 10 * time.Second

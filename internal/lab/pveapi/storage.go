@@ -244,7 +244,7 @@ func deleteVolume(c *call) (any, error) {
 	return c.fork("imgdel", what, func(t *task) error {
 		if f := c.hostFile(nodeName, id); f != "" {
 			if err := os.Remove(f); err != nil {
-				return fail("unlink '%s' failed - No such file or directory", st.apiPath(name))
+				t.log("disk image '%s' does not exist", st.apiPath(name))
 			}
 		} else if c.volume(nodeName, id) == nil {
 			return fail("unable to remove volume '%s' - it does not exist", id)

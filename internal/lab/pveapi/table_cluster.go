@@ -2,6 +2,8 @@ package pveapi
 
 // clusterTable declares the methods below /cluster and /version; package schema explains the notation.
 const clusterTable = `
+GET /
+  all
 GET /version
   all
 GET /cluster

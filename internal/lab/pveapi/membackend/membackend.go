@@ -36,7 +36,8 @@ type Backend struct {
 	events chan int
 	closed bool
 	slow   time.Duration
-	rsa    ssh.Signer // one for all: making them takes long
+	expire chan struct{}
+	refuse map[string]error
 }
 
 // Guest is what a test may look at.
@@ -60,7 +61,7 @@ type machine struct {
 
 // New returns a Backend without guests.
 func New() *Backend {
-	return &Backend{guests: map[int]*machine{}, events: make(chan int, 16)}
+	return &Backend{guests: map[int]*machine{}, events: make(chan int, 16), expire: make(chan struct{}), refuse: map[string]error{}}
 }
 
 // Close ends the Backend; its events end.
@@ -78,6 +79,22 @@ func (b *Backend) Slow(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.slow = d
+}
+
+// Expire ends the patience of every shutdown that waits for a guest that hangs.
+func (b *Backend) Expire() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.expire)
+	b.expire = make(chan struct{})
+}
+
+// Refuse makes an operation on running guests fail, as on a node that cannot do it: "mount"
+// for hot-plugged mount points, "grow" for file systems; nil lets it succeed again.
+func (b *Backend) Refuse(what string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refuse[what] = err
 }
 
 // Guest returns a copy of a guest's state.
@@ -140,7 +157,7 @@ func (b *Backend) Create(ctx context.Context, vmid int, spec pveapi.Spec, progre
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	keys, err := b.hostKeys()
+	keys, err := hostKeys()
 	if err != nil {
 		return err
 	}
@@ -163,8 +180,8 @@ func (b *Backend) Create(ctx context.Context, vmid int, spec pveapi.Spec, progre
 	return ctx.Err()
 }
 
-// hostKeys makes fresh keys; the RSA key is one for all guests.
-func (b *Backend) hostKeys() ([]ssh.Signer, error) {
+// hostKeys makes fresh keys. The RSA key is small because making a real one takes long.
+func hostKeys() ([]ssh.Signer, error) {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
@@ -173,26 +190,19 @@ func (b *Backend) hostKeys() ([]ssh.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.rsa == nil {
-		k, err := rsa.GenerateKey(rand.Reader, 2048)
+	rs, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		return nil, err
+	}
+	var keys []ssh.Signer
+	for _, k := range []any{ec, ed, rs} {
+		s, err := ssh.NewSignerFromKey(k)
 		if err != nil {
 			return nil, err
 		}
-		if b.rsa, err = ssh.NewSignerFromKey(k); err != nil {
-			return nil, err
-		}
+		keys = append(keys, s)
 	}
-	eds, err := ssh.NewSignerFromKey(ed)
-	if err != nil {
-		return nil, err
-	}
-	ecs, err := ssh.NewSignerFromKey(ec)
-	if err != nil {
-		return nil, err
-	}
-	return []ssh.Signer{ecs, eds, b.rsa}, nil
+	return keys, nil
 }
 
 // Start implements [pveapi.Backend].
@@ -221,6 +231,7 @@ func (b *Backend) Shutdown(ctx context.Context, vmid int, timeout time.Duration)
 	b.mu.Lock()
 	m, err := b.get(vmid)
 	hung := err == nil && m.Hung
+	expire := b.expire
 	if err == nil && !hung {
 		m.Running = false
 	}
@@ -232,10 +243,11 @@ func (b *Backend) Shutdown(ctx context.Context, vmid int, timeout time.Duration)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return errors.New("timeout")
+	case <-expire:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	return errors.New("timeout")
 }
 
 // Stop implements [pveapi.Backend].
@@ -254,10 +266,24 @@ func (b *Backend) Update(_ context.Context, vmid int, config map[string]string) 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m, err := b.get(vmid)
-	if err == nil {
-		m.Config = maps.Clone(config)
+	if err != nil {
+		return err
 	}
-	return err
+	if err := b.refuse["mount"]; err != nil && m.Running && newMount(m.Config, config) {
+		return err
+	}
+	m.Config = maps.Clone(config)
+	return nil
+}
+
+// newMount tells whether there is a mount point that there was not.
+func newMount(old, conf map[string]string) bool {
+	for k := range conf {
+		if _, had := old[k]; !had && strings.HasPrefix(k, "mp") {
+			return true
+		}
+	}
+	return false
 }
 
 // Resize implements [pveapi.Backend].
@@ -265,10 +291,16 @@ func (b *Backend) Resize(_ context.Context, vmid int, disk string, size int64, _
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m, err := b.get(vmid)
-	if err == nil && disk == "rootfs" {
+	if err != nil {
+		return err
+	}
+	if err := b.refuse["grow"]; err != nil && m.Running {
+		return err
+	}
+	if disk == "rootfs" {
 		m.size = size
 	}
-	return err
+	return nil
 }
 
 // Snapshot implements [pveapi.Backend].
