@@ -2,11 +2,14 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -92,11 +95,33 @@ func (g *globals) terminal() *os.File {
 	return nil
 }
 
-// hidden asks for a line that is not shown while it is typed.
+// hidden asks for a line that is not shown while it is typed. An interrupt ends it,
+// and the terminal shows again what is typed.
 func (g *globals) hidden(prompt string) ([]byte, error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	fd := int(g.terminal().Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
+	type line struct {
+		text []byte
+		err  error
+	}
+	typed := make(chan line, 1)
 	g.prompt(prompt)
 	defer fmt.Fprintln(g.Stderr)
-	return term.ReadPassword(int(g.terminal().Fd()))
+	go func() {
+		text, err := term.ReadPassword(fd)
+		typed <- line{text, err}
+	}()
+	select {
+	case l := <-typed:
+		return l.text, l.err
+	case <-ctx.Done():
+		return nil, errors.Join(errors.New("interrupted"), term.Restore(fd, before))
+	}
 }
 
 // prompt writes a text that ends within a line, of which the redactor would hold
