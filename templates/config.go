@@ -77,7 +77,6 @@ var config = template.Must(template.New("app.conf").Funcs(template.FuncMap{
 }).Parse(configText))
 
 const configText = `# Written by appstack for deploy_app.sh; a change here lasts until its next run.
-project={{sh .Project}}
 app={{sh .App}}
 user={{sh .User}}
 repo={{sh .Repo}}

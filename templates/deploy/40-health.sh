@@ -31,8 +31,8 @@ EOF
 
 # wait_healthy UNIT PORT waits until the unit is healthy, for $health_timeout
 # seconds; on failure $why says what is wrong. A service with a health path is
-# healthy when it answers there; others when they have been up (and listened, if
-# they have a port) for $settle seconds without a restart.
+# healthy when it answers there, one with a port alone when it listens, and others
+# when they have been up for $settle seconds without a restart.
 wait_healthy() {
 	clock
 	health_end=$((clock + health_timeout * 100))
@@ -52,17 +52,8 @@ wait_healthy() {
 			why="$1 ends and is started again, over and over"
 			return 1
 		fi
-		if [ "$active" = active ] && [ -n "$health_path" ] && answers "$(health_port_of "$2")" "$health_path"; then
+		if [ "$active" = active ] && is_healthy "$2"; then
 			return 0
-		fi
-		if [ "$active" = active ] && { [ "$2" = 0 ] || listens "$2"; }; then
-			[ "$steady_pid" = "$main_pid" ] || steady_since=$clock
-			steady_pid=$main_pid
-			if [ -z "$health_path" ] && [ $((clock - steady_since)) -ge $((settle * 100)) ]; then
-				return 0
-			fi
-		else
-			steady_pid=''
 		fi
 		if [ "$clock" -ge "$health_end" ]; then
 			unhealthy_because "$1" "$2"
@@ -70,6 +61,19 @@ wait_healthy() {
 		fi
 		sleep 0.1
 	done
+}
+
+# is_healthy PORT is what wait_healthy asks of an active unit.
+is_healthy() {
+	if [ -n "$health_path" ]; then
+		answers "$(health_port_of "$1")" "$health_path"
+	elif [ "$1" != 0 ]; then
+		listens "$1"
+	else
+		[ "$steady_pid" = "$main_pid" ] || steady_since=$clock
+		steady_pid=$main_pid
+		[ $((clock - steady_since)) -ge $((settle * 100)) ]
+	fi
 }
 
 # health_port_of PORT is the port that health is asked at when the service's own

@@ -11,14 +11,14 @@ CHAIN=appstack-handover
 
 candidate_of() { echo "appstack-next-$1"; }
 
-# spare_port prints a port that nothing uses, between the well-known ones and
-# those that the kernel gives to outgoing connections (from 32768).
+# spare_port sets $spare to a port that nothing listens on and no other candidate
+# has, between the well-known ones and those that the kernel gives to outgoing
+# connections (from 32768).
 spare_port() {
 	spare=$((20000 + $1 % 12000))
-	while [ -n "$(ss -Htan "sport = :$spare")" ]; do
+	while listens "$spare" || case "$candidates " in *":$spare "*) ;; *) false ;; esac; do
 		spare=$((spare + 1))
 	done
-	echo "$spare"
 }
 
 # write_candidate makes a unit like the service's for the release's directory and
@@ -39,7 +39,7 @@ start_candidates() {
 		[ "$port" != 0 ] || continue
 		# A health port of its own cannot be had twice.
 		[ "$health_port" = 0 ] || continue
-		spare=$(spare_port "$port")
+		spare_port "$port"
 		write_candidate "$(candidate_of "$unit")" "$spare"
 		candidates="$candidates $name:$spare"
 	done
@@ -169,6 +169,7 @@ hand_over() {
 	restart_start=$clock
 	systemctl reset-failed "$unit" 2>/dev/null || :
 	systemctl restart "$unit" || :
+	[ "$port" != 0 ] || [ -n "$health_path" ] || return 0 # see wait_for_workers
 	if ! wait_healthy "$unit" "$port"; then
 		show_journal "$unit"
 		return 1
@@ -179,6 +180,20 @@ hand_over() {
 		drain "$spare"
 		systemctl stop "$(candidate_of "$unit")" || :
 	fi
+}
+
+# wait_for_workers waits for the services that only have to stay up, all of them
+# at once.
+wait_for_workers() {
+	for name in $services; do
+		service "$name"
+		[ "$port$health_path" = 0 ] || continue
+		wait_healthy "$unit" 0 || {
+			show_journal "$unit"
+			return 1
+		}
+		say "$name: restarted and up for $settle s"
+	done
 }
 
 # settle_leftovers ends what a run that was killed left: first the service has to

@@ -61,12 +61,16 @@ activate() {
 	crash_here after-switch
 	link_services
 	for name in $services; do
-		if ! hand_over "$name"; then
+		hand_over "$name" || {
 			revert
 			return $?
-		fi
+		}
 		crash_here "restarted-$name"
 	done
+	wait_for_workers || {
+		revert
+		return $?
+	}
 	stop_candidates
 	mark "$sha" live
 	end

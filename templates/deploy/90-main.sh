@@ -194,7 +194,7 @@ while [ $# -gt 0 ]; do
 done
 
 # What the configuration may leave out.
-project='' app='' user='' repo='' source='' branch='' known_hosts=/dev/null env_files='' keep=5
+app='' user='' repo='' source='' branch='' known_hosts=/dev/null env_files='' keep=5
 app_build='' app_migrate='' migrates='' check='' database='' services='' jobs=''
 has_before_deploy='' has_after_deploy='' settle=3 drain=5 pause_timeout=60
 name='' service_env_files='' unit='' dir='.' port=0 build='' migrate='' health_path='' health_port=0 health_timeout=60
