@@ -1,0 +1,330 @@
+package pve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/plan"
+)
+
+// saboteur lets one request of a client go wrong, the at-th.
+type saboteur struct {
+	base http.RoundTripper
+	how  sabotage
+	at   point
+	die  context.CancelFunc
+
+	mu   sync.Mutex
+	n, w int // requests and writes so far
+	dead bool
+	hit  string // the request that went wrong
+}
+
+// point is a request of a run: the n-th, or the n-th that is no GET.
+type point struct {
+	n      int
+	writes bool
+}
+
+func (p point) String() string {
+	if p.writes {
+		return fmt.Sprint("write ", p.n)
+	}
+	return fmt.Sprint("request ", p.n)
+}
+
+// torture is the variable that asks for every point; without it, every write and a
+// sample of the reads are enough for a quick answer.
+const torture = "APPSTACK_TORTURE"
+
+// points lists where to let a run go wrong that takes so many requests.
+func points(requests, writes int) []point {
+	var all []point
+	stride := 7
+	if os.Getenv(torture) != "" {
+		stride = 1
+	}
+	for n := 1; n <= writes; n++ {
+		all = append(all, point{n, true})
+	}
+	// Polls of a task vary in number: a few more points reach what comes after.
+	for n := 1; n <= requests+3; n += stride {
+		all = append(all, point{n, false})
+	}
+	return all
+}
+
+// sabotage is a way for a request to go wrong.
+type sabotage struct {
+	name   string
+	status int    // answer this
+	reason string // with this message
+	effect bool   // the request takes effect
+	kills  bool   // the program dies with it
+}
+
+var errReset = errors.New("read tcp 127.0.0.1:50000->127.0.0.1:8006: connection reset by peer")
+
+func (s *saboteur) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	s.n++
+	mine := !s.at.writes && s.n == s.at.n
+	if r.Method != http.MethodGet {
+		s.w++
+		mine = mine || s.at.writes && s.w == s.at.n
+	}
+	if mine {
+		s.hit = r.Method + " " + strings.TrimPrefix(r.URL.Path, "/api2/json")
+		s.dead = s.how.kills
+	}
+	dead := s.dead
+	s.mu.Unlock()
+	if dead && !mine {
+		return nil, context.Canceled
+	}
+	if !mine {
+		return s.base.RoundTrip(r)
+	}
+	if s.how.effect {
+		if res, err := s.base.RoundTrip(r.WithContext(context.WithoutCancel(r.Context()))); err == nil {
+			_, _ = io.Copy(io.Discard, res.Body)
+			_ = res.Body.Close()
+		}
+	}
+	if s.how.kills {
+		s.die()
+		return nil, context.Canceled
+	}
+	if s.how.status == 0 {
+		return nil, errReset
+	}
+	body := fmt.Sprintf(`{"data":null,"message":%q}`, s.how.reason+"\n")
+	return &http.Response{StatusCode: s.how.status, Status: fmt.Sprintf("%d %s", s.how.status, s.how.reason),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Request: r,
+		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}, nil
+}
+
+// sabotaged returns a client with a saboteur in it, and the context that it ends.
+func sabotaged(ctx context.Context, c *Client, how sabotage, at point) (context.Context, *saboteur) {
+	ctx, cancel := context.WithCancel(ctx)
+	tr := c.http.Transport.(*transport)
+	s := &saboteur{base: tr.base, how: how, at: at, die: cancel}
+	tr.base = s
+	return ctx, s
+}
+
+// scenario is a run, from a state that earlier runs made.
+type scenario struct {
+	name  string
+	setup []*machine.Guest // cycles that come before
+	run   func(ctx context.Context, c *Client) error
+	end   *machine.Guest // nil: no guest
+}
+
+func scenarios() []scenario {
+	first, changed := wantedInLab(), wantedInLab()
+	changed.Config["cores"], changed.Config["memory"], changed.Config["nameserver"] = "4", "4096", "10.99.0.2"
+	changed.Config["net0"] = "name=eth0,bridge=vmbr0,gw=10.99.0.1,ip=10.99.0.111/24"
+	changed.Config["tags"], changed.Origin.DiskGiB = "prod", 10
+	provision := func(want *machine.Guest) func(context.Context, *Client) error {
+		return func(ctx context.Context, c *Client) error {
+			_, _, err := cycle(ctx, c, want, plan.Policy{})
+			return err
+		}
+	}
+	destroy := func(ctx context.Context, c *Client) error {
+		have, err := c.Observe(ctx, first)
+		if have == nil || err != nil {
+			return err
+		}
+		return c.Destroy(ctx, have, first.Block, nil)
+	}
+	return []scenario{
+		{"create", nil, provision(first), first},
+		{"change", []*machine.Guest{first}, provision(changed), changed},
+		{"destroy", []*machine.Guest{first}, destroy, nil},
+	}
+}
+
+// outcome is what is left in Proxmox, without what differs from one creation to the next.
+func (l *lab) outcome(t *testing.T, sc scenario) string {
+	t.Helper()
+	c := l.client()
+	guests, err := c.Guests(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, k := range guests {
+		g, err := c.Observe(t.Context(), &machine.Guest{VMID: k.VMID, Node: k.Node, Kind: k.Kind})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString(l.outcomeOf(t, g))
+	}
+	if sc.end == nil && len(guests) > 0 {
+		t.Errorf("%d guests are left", len(guests))
+	}
+	return b.String()
+}
+
+var macPart = regexp.MustCompile(`hwaddr=[0-9A-F:]+`)
+
+func (l *lab) outcomeOf(t *testing.T, g *machine.Guest) string {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s on %s, running %v, lock %q, pending %v, block %+v\n", describe(g), g.Node, g.Running, g.Lock, g.Pending,
+		machine.Block{Project: g.Block.Project, Env: g.Block.Env, Repository: g.Block.Repository, Creating: g.Block.Creating})
+	for _, key := range sortedKeys(g.Config) {
+		fmt.Fprintf(&b, "%s: %s\n", key, macPart.ReplaceAllString(g.Config[key], "hwaddr=…"))
+	}
+	real, ok := l.backend.Guest(g.VMID)
+	if !ok {
+		t.Fatalf("%s is not behind the lab", describe(g))
+	}
+	var keys []string
+	for _, k := range real.HostKeys {
+		keys = append(keys, ssh.FingerprintSHA256(k.PublicKey()))
+	}
+	slices.Sort(keys)
+	if diff := cmp.Diff(keys, g.Block.HostKeys); diff != "" {
+		t.Errorf("pinned host keys (-the guest's +pinned):\n%s", diff)
+	}
+	return b.String()
+}
+
+func (l *lab) prepare(t *testing.T, sc scenario) {
+	t.Helper()
+	for _, want := range sc.setup {
+		if _, _, err := cycle(t.Context(), l.client(), want, plan.Policy{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.backend.Slow(30 * time.Millisecond) // so that there is something to wait for
+}
+
+// slowPolling is a client that looks at a task a few times, not hundreds of times.
+func (l *lab) slowPolling() *Client {
+	c := l.client()
+	c.times.poll, c.times.pollMax = 15*time.Millisecond, 15*time.Millisecond
+	return c
+}
+
+// undisturbed runs a scenario to its end and counts its requests.
+func undisturbed(t *testing.T, sc scenario) (at []point, end string) {
+	t.Helper()
+	l := newLab(t)
+	l.prepare(t, sc)
+	c := l.slowPolling()
+	ctx, s := sabotaged(t.Context(), c, sabotage{}, point{})
+	if err := sc.run(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	return points(s.n, s.w), l.outcome(t, sc)
+}
+
+// Wherever a run dies, the next one ends where an undisturbed one ends.
+func TestKilledAnywhere(t *testing.T) {
+	kills := []sabotage{
+		{name: "before", kills: true},
+		{name: "after", kills: true, effect: true},
+	}
+	n := 0
+	for _, sc := range scenarios() {
+		at, want := undisturbed(t, sc)
+		for _, how := range kills {
+			for _, at := range at {
+				t.Run(fmt.Sprintf("%s, killed %s %s", sc.name, how.name, at), func(t *testing.T) {
+					t.Parallel()
+					l := newLab(t)
+					l.prepare(t, sc)
+					c := l.slowPolling()
+					ctx, s := sabotaged(t.Context(), c, how, at)
+					if err := sc.run(ctx, c); err == nil && s.hit != "" {
+						t.Errorf("died at %s, and the run succeeded", s.hit)
+					}
+					if err := sc.run(t.Context(), l.client()); err != nil {
+						t.Fatalf("died at %s; the next run: %v", s.hit, err)
+					}
+					if diff := cmp.Diff(want, l.outcome(t, sc)); diff != "" {
+						t.Errorf("died at %s; the state (-undisturbed +now):\n%s", s.hit, diff)
+					}
+				})
+				n++
+			}
+		}
+	}
+	t.Logf("%d points, each converged in one further run", n)
+}
+
+// Every request × every way to fail: a success, or an error of a kind that says what
+// happened; and then another run ends where an undisturbed one ends.
+func TestFaultAnywhere(t *testing.T) {
+	faults := []sabotage{
+		{name: "500", status: 500, reason: "unable to read tail (got 0 bytes)"},
+		{name: "503", status: 503, reason: "Service Unavailable"},
+		{name: "596 before", status: 596, reason: "Connection timed out"},
+		{name: "596 after", status: 596, reason: "Connection timed out", effect: true},
+		{name: "reset before"},
+		{name: "reset after", effect: true},
+		{name: "lock", status: 500, reason: "can't lock file '/run/lock/lxc/pve-config-101.lock' - got timeout"},
+		{name: "401", status: 401, reason: "Permission denied - invalid token"},
+	}
+	survives := []string{"503", "596 before", "596 after", "reset before", "reset after", "lock"}
+	var total, succeeded atomic.Int64
+	for _, sc := range scenarios() {
+		at, want := undisturbed(t, sc)
+		for _, how := range faults {
+			for _, at := range at {
+				t.Run(fmt.Sprintf("%s, %s at %s", sc.name, how.name, at), func(t *testing.T) {
+					t.Parallel()
+					l := newLab(t)
+					l.prepare(t, sc)
+					c := l.slowPolling()
+					ctx, s := sabotaged(t.Context(), c, how, at)
+					err := sc.run(ctx, c)
+					total.Add(1)
+					if err == nil {
+						succeeded.Add(1)
+					} else {
+						if slices.Contains(survives, how.name) && !strings.HasPrefix(s.hit, "POST /cluster") {
+							t.Errorf("%s at %s is not survived: %v", how.name, s.hit, err)
+						}
+						if asError(err) == nil && !isTaskError(err) {
+							t.Errorf("%s at %s: an error of no kind: %v", how.name, s.hit, err)
+						}
+						if err := sc.run(t.Context(), l.client()); err != nil {
+							t.Fatalf("%s at %s; the next run: %v", how.name, s.hit, err)
+						}
+					}
+					if diff := cmp.Diff(want, l.outcome(t, sc)); diff != "" {
+						t.Errorf("%s at %s; the state (-undisturbed +now):\n%s", how.name, s.hit, diff)
+					}
+				})
+			}
+		}
+	}
+	t.Cleanup(func() {
+		t.Logf("%d faults, %d survived in the same run, the others converged in the next", total.Load(), succeeded.Load())
+	})
+}
+
+func isTaskError(err error) bool {
+	_, ok := errors.AsType[*TaskError](err)
+	return ok
+}
