@@ -101,16 +101,19 @@ func asciiJSON(body string) string {
 // inner is a quoted text without its quotes.
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
-// encodedForms returns s in base64 and hexadecimal.
+// encodedForms returns s in base64, and in hexadecimal unless it is long: that is
+// how keys and passwords are written, and certificates are not.
 func encodedForms(s string) []string {
+	const long = 256
 	text := []byte(s)
 	forms := []string{
 		base64.StdEncoding.EncodeToString(text),
 		base64.RawStdEncoding.EncodeToString(text),
 		base64.URLEncoding.EncodeToString(text),
 		base64.RawURLEncoding.EncodeToString(text),
-		hex.EncodeToString(text),
-		strings.ToUpper(hex.EncodeToString(text)),
+	}
+	if digits := hex.EncodeToString(text); len(text) <= long {
+		forms = append(forms, digits, strings.ToUpper(digits))
 	}
 	return append(forms, wrappedBase64(text)...)
 }

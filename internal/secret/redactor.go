@@ -19,6 +19,13 @@ const MinLength = 4
 // characters, white space at its ends not counted.
 var ErrTooShort = errors.New("cannot hide a value of under 4 characters: every text would be full of ***; make the secret longer")
 
+// MaxLength is the most bytes of a value that can be hidden. What a Redactor keeps in
+// memory is some 500 times as long as its values.
+const MaxLength = 64 << 10
+
+// ErrTooLong is the error of [Redactor.Add] for a value of over [MaxLength] bytes.
+var ErrTooLong = errors.New("cannot hide a value of over 64 KiB; a file of that size is better encrypted by itself")
+
 // Redactor hides a set of values, and what they look like when they are encoded,
 // in any text. The zero Redactor hides nothing. It may be used by several
 // goroutines, and values may join while it is in use.
@@ -32,11 +39,14 @@ type Redactor struct {
 // Add makes v known. Hidden from then on are the value, each of its lines that
 // has [MinLength] characters, the secret part of a Proxmox API token, and for each
 // of these its base64 (also inside a longer base64 text), hexadecimal, URL-, JSON-,
-// HTML- and shell-quoted forms. The error is [ErrTooShort].
+// HTML- and shell-quoted forms. The error is [ErrTooShort] or [ErrTooLong].
 func (r *Redactor) Add(v Value) error {
 	whole := strings.TrimRight(v.Reveal(), "\r\n")
 	if tooShort(whole) {
 		return ErrTooShort
+	}
+	if len(whole) > MaxLength {
+		return ErrTooLong
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -156,6 +156,17 @@ func TestAddRefusesShortValues(t *testing.T) {
 	}
 }
 
+func TestAddLongValues(t *testing.T) {
+	longest := strings.Repeat("0123456789abcde\n", secret.MaxLength/16)
+	r := knowing(t, longest+"\n")
+	if got := r.String("<" + strings.TrimSpace(longest) + ">"); got != "<***>" {
+		t.Errorf("got %d bytes", len(got))
+	}
+	if err := r.Add(secret.New(longest + "xx")); !errors.Is(err, secret.ErrTooLong) {
+		t.Errorf("Add = %v, want ErrTooLong", err)
+	}
+}
+
 func TestMasks(t *testing.T) {
 	masks := knowing(t, "line one\nx\nline two", "u@pve!id=0f8c9a52-3d61-4c0e-9d0b-5c5f2c1a7e11").Masks()
 	for _, want := range []string{"line one", "line two", "line one\nx\nline two", "0f8c9a52-3d61-4c0e-9d0b-5c5f2c1a7e11", `line one\nx\nline two`} {

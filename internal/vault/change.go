@@ -17,8 +17,8 @@ var ErrChanged = errors.New("the file was changed in the meantime; nothing was w
 
 // Set gives the named secret a value in a file, which is made if there is none.
 func (v *Vault) Set(file, name string, value secret.Value) error {
-	if err := v.hide(file, entry{name: name, text: value.Reveal(), line: 1}); err != nil {
-		return &Problem{Summary: "cannot set " + name, Err: secret.ErrTooShort}
+	if err := v.learn(value.Reveal()); err != nil {
+		return &Problem{Summary: "cannot set " + name, Err: err}
 	}
 	old, err := v.readOrNew(file)
 	if err != nil {

@@ -86,6 +86,7 @@ func TestSetErrors(t *testing.T) {
 	const before = "one: value\nshop: {key: a key}\n"
 	tests := []struct{ name, set, value, want string }{
 		{"too short", "one", "abc", "cannot set one: cannot hide a value of under 4"},
+		{"too long", "one", strings.Repeat("x", 65<<10), "cannot set one: cannot hide a value of over 64 KiB"},
 		{"a group", "shop", "some value", "shop is the name of a group"},
 		{"below a value", "one.more", "some value", "one is a secret itself"},
 		{"bad name", "a b", "some value", `"a b" is no name`},
@@ -379,7 +380,7 @@ func TestEditFails(t *testing.T) {
 	}{
 		{"editor", func(file string) error { must(writes("one: new value")(file)); return broken }, "a.age is as it was: exit status 1"},
 		{"draft removed", os.Remove, "a.age is as it was"},
-		{"too large", writes("one: " + strings.Repeat("x", 5<<20)), "more than 4 MiB"},
+		{"too large", writes("one: " + strings.Repeat("x", 5<<20)), "more than 1 MiB"},
 		{"changed meanwhile", func(file string) error {
 			r.write("a.age", sealed(t, "one: of a colleague", true, alice().public))
 			return writes("one: new value")(file)

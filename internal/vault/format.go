@@ -19,7 +19,7 @@ const (
 )
 
 // maxFile bounds a secrets file, encrypted or not, in bytes.
-const maxFile = 4 << 20
+const maxFile = 1 << 20
 
 // readLimited reads a file of up to maxFile bytes.
 func readLimited(file string) ([]byte, error) {

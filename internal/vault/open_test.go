@@ -129,7 +129,7 @@ func TestOpenErrors(t *testing.T) {
 		{"git-crypt", []byte("\x00GITCRYPT\x00abc"), "git-crypt"},
 		{"lfs", []byte("version https://git-lfs.github.com/spec/v1\noid sha256:x\n"), "Git LFS"},
 		{"binary", []byte{0xff, 0xfe, 0, 1}, "is not an age file"},
-		{"too large", bytes.Repeat([]byte("x"), 5<<20), "more than 4 MiB"},
+		{"too large", bytes.Repeat([]byte("x"), 5<<20), "more than 1 MiB"},
 		{"passphrase", encrypt(t, "name: canary-value", true, passphrase), "encrypted with a passphrase"},
 		{"cut in the header", whole[:80], "damaged or cut off"},
 		{"cut in the nonce", whole[:len(whole)-40], "damaged or cut off"},

@@ -123,20 +123,25 @@ func (v *Vault) Header(file string) (Header, error) {
 	return f.header, err
 }
 
-// hide makes the value known to the redactor.
+// hide makes the value of an entry known to the redactor.
 func (v *Vault) hide(file string, e entry) error {
+	err := v.learn(e.text)
+	if err == nil {
+		return nil
+	}
+	return &Problem{
+		Summary: fmt.Sprintf("cannot use %s, line %d, %s", file, e.line, e.name),
+		Err:     err,
+		Advice:  "set another value: appstack secrets set " + e.name,
+	}
+}
+
+func (v *Vault) learn(text string) error {
 	hide := v.Hide
 	if hide == nil {
-		hide = new(secret.Redactor) // the length is checked all the same
+		hide = new(secret.Redactor) // what cannot be hidden is refused all the same
 	}
-	if err := hide.Add(secret.New(e.text)); err != nil {
-		return &Problem{
-			Summary: fmt.Sprintf("cannot use %s, line %d, %s", file, e.line, e.name),
-			Err:     err,
-			Advice:  "set a longer one: appstack secrets set " + e.name,
-		}
-	}
-	return nil
+	return hide.Add(secret.New(text))
 }
 
 // vaultFile is a secrets file as it stands on the disk, and inside.
