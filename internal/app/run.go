@@ -13,6 +13,7 @@ import (
 	"github.com/org/appstack-action/internal/report"
 	"github.com/org/appstack-action/internal/resolve"
 	"github.com/org/appstack-action/internal/secret"
+	"github.com/org/appstack-action/internal/stack"
 	"github.com/org/appstack-action/internal/vault"
 )
 
@@ -49,6 +50,8 @@ type Run struct {
 	// Confirm asks before a guest is destroyed; nil: it was asked for elsewhere.
 	Confirm func(target string) error
 	Trace   func(what string, took time.Duration) // hears of each API call
+
+	Selected []*stack.Env // set by Do: the environments that it is about
 }
 
 // View shows a run while it goes on.
@@ -82,7 +85,8 @@ func (r *Run) Do(ctx context.Context) ([]report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sel.Command == "validate" || len(sel.Envs) == 0 {
+	r.Selected = sel.Envs
+	if sel.Command == "validate" || sel.Command == "inventory" || len(sel.Envs) == 0 {
 		return r.onlyChecked(ctx, spec, sel)
 	}
 	if sel.SHA, err = r.commit(ctx, sel.SHA); err != nil { // a branch or tag was asked for

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/org/appstack-action/internal/report"
 	"github.com/org/appstack-action/internal/resolve"
 	"github.com/org/appstack-action/internal/secret"
+	"github.com/org/appstack-action/internal/stack"
 	"github.com/org/appstack-action/internal/vault"
 )
 
@@ -45,6 +47,8 @@ type actionRun struct {
 	run    action.Run
 	event  event.Event
 	github *github.Client
+
+	selected []*stack.Env
 }
 
 // action reads what the runner gives, runs, and hands back what it expects.
@@ -79,7 +83,9 @@ func (a *actionRun) do(ctx context.Context) ([]report.Report, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.in.Timeout)
 	defer cancel()
-	return run.Do(ctx)
+	reports, err := run.Do(ctx)
+	a.selected = run.Selected
+	return reports, err
 }
 
 // mask hides what the inputs hold, before anything else is written.
@@ -238,7 +244,11 @@ func (a *actionRun) failure(reason report.Reason, message, hint string) {
 
 // outputs sets the action's outputs, those of action.yml and no others.
 func (a *actionRun) outputs(reports []report.Report, runErr error) error {
-	out := report.Outputs(reports)
+	inventory, err := json.Marshal(app.NewInventory(a.selected))
+	if err != nil {
+		return fmt.Errorf("cannot write the inventory: %w", err)
+	}
+	out := report.Outputs(reports, string(inventory))
 	if runErr != nil {
 		out["failure-reason"] = string(app.Reason(runErr))
 	}

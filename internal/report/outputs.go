@@ -6,9 +6,13 @@ import (
 )
 
 // Outputs returns the action's outputs. Those of a single environment are the first
-// failed one's, or else the first one's; `plan`, `result` and `matrix` have all.
-func Outputs(reports []Report) map[string]string {
-	out := map[string]string{"changed": "false", "failure-reason": "", "plan": "[]", "result": "[]", "matrix": `{"include":[]}`}
+// failed one's, or else the first one's; `plan`, `result` and `matrix` have all. The
+// inventory is JSON already.
+func Outputs(reports []Report, inventory string) map[string]string {
+	out := map[string]string{
+		"inventory": inventory,
+		"changed":   "false", "failure-reason": "", "plan": "[]", "result": "[]", "matrix": `{"include":[]}`,
+	}
 	if len(reports) == 0 {
 		return out
 	}
