@@ -75,10 +75,28 @@ func (c *Conn) lost(p *ssh.Process, r *run) error {
 }
 
 // confirm shows by a new connection that the machine can still be reached, and
-// disarms the guard through it.
+// disarms the guard through it. It tries for a while where nothing answers: an sshd that
+// restarts, or a firewall that does, is away for a moment.
 func (c *Conn) confirm(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, or(c.options.Confirm, time.Minute)*3/4)
+	bound := or(c.options.Confirm, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, bound*3/4)
 	defer cancel()
+	patience := time.Now().Add(bound / 6)
+	for {
+		err := c.confirmOnce(ctx)
+		var unreachable *ssh.UnreachableError
+		if !errors.As(err, &unreachable) || time.Now().After(patience) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+func (c *Conn) confirmOnce(ctx context.Context) error {
 	fresh, err := Dial(ctx, c.options)
 	if err != nil {
 		return err

@@ -262,19 +262,37 @@ unit() { # VERB UNIT
 
 enable_unit() {
 	daemon_reload
-	systemctl -q enable "$1"
+	systemctl -q --no-reload enable "$1" # it only makes links
 }
 
 reload_unit() {
-	case $1 in ssh*) sshd -t || fail "sshd does not accept its configuration; it is not reloaded" ;; esac
-	unit try-reload-or-restart "$1"
+	case $1 in ssh*) reload_sshd "$1" ;; *) unit try-reload-or-restart "$1" ;; esac
 }
+
+# reload_sshd returns when the new configuration is in force. The reload only sends a
+# signal; a connection that came before it is handled would still find the old one,
+# and say nothing about the new. Handled means that other sockets are listened on.
+reload_sshd() {
+	sshd -t || fail "sshd does not accept its configuration; it is not reloaded"
+	pid=$(systemctl show -p MainPID --value "$1")
+	before=$(sockets "$pid")
+	unit try-reload-or-restart "$1"
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
+		[ -n "$before" ] || return 0 # it did not run
+		after=$(sockets "$(systemctl show -p MainPID --value "$1")")
+		[ "$after" != "$before" ] && [ "${#after}" -ge "${#before}" ] && return 0
+		sleep 0.2
+	done
+	return 0 # its sockets are systemd's, which stay the same
+}
+
+sockets() { readlink "/proc/$1/fd/"* 2>/dev/null | grep socket: || :; }
 
 remove_unit() {
 	daemon_reload
 	case $1 in
 	*@.*) systemctl stop "${1%@.*}@*.${1##*.}" 2>/dev/null || : ;;
-	*) systemctl -q disable --now "$1" || systemctl stop "$1" 2>/dev/null || : ;;
+	*) systemctl -q --no-reload disable --now "$1" || systemctl stop "$1" 2>/dev/null || : ;;
 	esac
 	rm -rf "/etc/systemd/system/$1.d"
 	remove_file "/etc/systemd/system/$1"
@@ -329,7 +347,7 @@ guard_undo() {
 		fi
 	done <$state/guard/paths
 	[ -z "$was_on" ] || ufw reload || :
-	systemctl try-reload-or-restart ssh.service || :
+	(reload_sshd ssh.service) || :
 	systemctl -q stop appstack-guard.timer 2>/dev/null || :
 	rm -rf $state/guard
 }
