@@ -45,17 +45,21 @@ func lines(whole string) []string {
 // quotedForms returns s and the ways in which programs write it so that special
 // characters in it survive.
 func quotedForms(s string) []string {
-	plainJSON := jsonBody(s, false)
+	query, plainJSON := url.QueryEscape(s), jsonBody(s, false)
 	return []string{
 		s,
-		url.QueryEscape(s),
+		query,
 		url.PathEscape(s),
-		strings.ReplaceAll(url.QueryEscape(s), "+", "%20"), // encodeURIComponent, Python's quote
+		strings.ReplaceAll(query, "+", "%20"), // encodeURIComponent, Python's quote
+		percentEscape.ReplaceAllStringFunc(query, strings.ToLower),
 		plainJSON,
 		jsonBody(s, true),
+		strings.ReplaceAll(plainJSON, "/", `\/`), // PHP
 		asciiJSON(plainJSON),
 		inner(strconv.Quote(s)),
 		html.EscapeString(s),
+		xmlEscape.Replace(s),
+		strings.ReplaceAll(s, `'`, `''`), // SQL, YAML
 		strings.ReplaceAll(s, `'`, `'\''`),
 		strings.ReplaceAll(s, `'`, `'"'"'`),
 		shellDouble.Replace(s),
@@ -64,6 +68,8 @@ func quotedForms(s string) []string {
 }
 
 var (
+	percentEscape  = regexp.MustCompile(`%[0-9A-F]{2}`)
+	xmlEscape      = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;")
 	shellDouble    = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`")
 	shellBackslash = regexp.MustCompile("[^\\pL\\pN\n%+,\\-./:=@_]")
 )

@@ -97,6 +97,8 @@ func TestRedactorHidesForms(t *testing.T) {
 			"json":               strings.Trim(mustJSON(map[string]string{"": value})[3:], `{}`)[1:],
 			"go":                 fmt.Sprintf("%q", value),
 			"html":               html.EscapeString(value),
+			"xml":                strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;").Replace(value),
+			"sql":                strings.ReplaceAll(value, "'", "''"),
 			"shell":              strings.ReplaceAll(value, `'`, `'\''`),
 		}
 		forms["json"] = strings.Trim(forms["json"], `"`)
@@ -105,6 +107,12 @@ func TestRedactorHidesForms(t *testing.T) {
 			if got := r.String("<" + form + ">"); got != "<***>" {
 				t.Errorf("%s of %q: %q became %q", name, value, form, got)
 			}
+		}
+	}
+	odd := knowing(t, `a/b<c"d ü`)
+	for _, form := range []string{`a\/b<c\"d ü`, "a%2fb%3cc%22d+%c3%bc", `a/b\<c\"d\ ü`, `a/b<c\"d \u00fc`} {
+		if got := odd.String(form); got != "***" {
+			t.Errorf("%s became %q", form, got)
 		}
 	}
 	if got := knowing(t, "grüße😀").String(`gr\u00fc\u00dfe\ud83d\ude00`); got != "***" {

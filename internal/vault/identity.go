@@ -112,7 +112,7 @@ func ParseIdentities(ask Passphrase, sources ...Source) (Identities, error) {
 }
 
 func (ids *Identities) parse(ask Passphrase, s Source) error {
-	lines := strings.Split(strings.ReplaceAll(s.Text, "\r", ""), "\n")
+	lines := strings.Split(strings.ReplaceAll(strings.TrimPrefix(s.Text, "\ufeff"), "\r", ""), "\n")
 	for i := 0; i < len(lines); i++ {
 		line := strings.TrimSpace(lines[i])
 		if line == "" || strings.HasPrefix(line, "#") {

@@ -51,6 +51,19 @@ shop:
 	}
 }
 
+// What editors and git do to text files must not matter.
+func TestOpenOtherLineBreaks(t *testing.T) {
+	text := string(sealed(t, "name: |\r\n  line one\r\n  line two\r\n", true, alice().public))
+	for _, form := range []string{text, strings.ReplaceAll(text, "\n", "\r\n"), "\ufeff" + text, "\n\n" + text + "\n\n", strings.TrimSpace(text)} {
+		r := newRepo(t)
+		r.write("a.age", []byte(form))
+		v := r.vault("\ufeff" + strings.ReplaceAll("# mine\n"+alice().private+"\n", "\n", "\r\n"))
+		if got := values(t, v, "a.age")["name"]; got != "line one\nline two\n" {
+			t.Errorf("%.20q: %q", form, got)
+		}
+	}
+}
+
 func TestOpenSeveralFiles(t *testing.T) {
 	r := newRepo(t)
 	r.write("a.age", sealed(t, "one: from a\ntwo: from a", true, alice().public))
@@ -393,6 +406,18 @@ func FuzzOpen(f *testing.F) {
 			if value, _ := s.Get(name); strings.Contains(v.Hide.String(value.Reveal()), strings.TrimSpace(value.Reveal())) && !strings.Contains(value.Reveal(), "*") {
 				t.Errorf("%s is not hidden", name)
 			}
+		}
+	})
+}
+
+func FuzzParseIdentities(f *testing.F) {
+	f.Add("# alice\n" + alice().private + "\n" + sshEd25519().private + sshLocked().private)
+	f.Add(hybrid().private)
+	f.Add("-----BEGIN OPENSSH PRIVATE KEY-----")
+	f.Fuzz(func(t *testing.T, text string) {
+		ids, err := vault.ParseIdentities(nil, vault.Source{Name: "a test", Text: text})
+		if (err == nil) != (len(ids.Recipients()) > 0) {
+			t.Errorf("%d identities, and %v", len(ids.Recipients()), err)
 		}
 	})
 }
