@@ -5,6 +5,7 @@ import "github.com/spf13/cobra"
 // commands returns the program's commands in the order of its help.
 func commands(g *globals) []*cobra.Command {
 	all := []*cobra.Command{
+		initCommand(g),
 		validateCommand(g),
 		resolveCommand(g),
 		schemaCommand(g),
