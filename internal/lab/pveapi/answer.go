@@ -90,6 +90,11 @@ func (a *answer) ok(data any, total *int) {
 		_, _ = a.w.Write([]byte(d.text))
 		return
 	}
+	if u, ok := data.(upgrade); ok {
+		a.status, a.reason = http.StatusSwitchingProtocols, "Switching Protocols"
+		u.serve(a.w, a.r)
+		return
+	}
 	switch a.format {
 	case "html":
 		a.page(data)

@@ -220,7 +220,6 @@ func (s *Server) forget(vmid int) {
 	delete(s.st.ACL, vmPath(vmid))
 	delete(s.st.Firewall, vmid)
 	delete(s.st.Guests, vmid)
-	delete(s.lagging, vmid)
 }
 
 // guestEnded notes that a guest's init ended by itself.

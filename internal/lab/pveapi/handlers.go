@@ -4,7 +4,7 @@ package pveapi
 // method's privileges and parameters.
 func (s *Server) handlers() map[string]handler {
 	all := map[string]handler{}
-	for _, part := range []map[string]handler{accessHandlers, clusterHandlers, nodeHandlers, storageHandlers, lxcHandlers, firewallHandlers} {
+	for _, part := range []map[string]handler{accessHandlers, clusterHandlers, nodeHandlers, storageHandlers, lxcHandlers, firewallHandlers, qemuHandlers} {
 		for k, h := range part {
 			all[k] = h
 		}
@@ -17,6 +17,7 @@ var accessHandlers = map[string]handler{
 	"GET /access/permissions":                       getPermissions,
 	"GET /access/domains":                           listDomains,
 	"GET /access/ticket":                            getTicket,
+	"POST /access/vncticket":                        checkVNCTicket,
 	"POST /access/ticket":                           createTicket,
 	"GET /access/acl":                               getACL,
 	"PUT /access/acl":                               putACL,
@@ -131,9 +132,12 @@ var lxcHandlers = map[string]handler{
 	"PUT /nodes/{node}/lxc/{vmid}/resize":                        resizeLXC,
 	"POST /nodes/{node}/lxc/{vmid}/clone":                        cloneLXC,
 	"POST /nodes/{node}/lxc/{vmid}/template":                     templateLXC,
+	"POST /nodes/{node}/lxc/{vmid}/move_volume":                  moveVolume,
 	"GET /nodes/{node}/lxc/{vmid}/migrate":                       migrateTargets,
 	"POST /nodes/{node}/lxc/{vmid}/migrate":                      migrateLXC,
 	"GET /nodes/{node}/lxc/{vmid}/feature":                       getFeature,
+	"POST /nodes/{node}/lxc/{vmid}/termproxy":                    termProxy,
+	"GET /nodes/{node}/lxc/{vmid}/vncwebsocket":                  consoleSocket,
 	"GET /nodes/{node}/lxc/{vmid}/interfaces":                    lxcInterfaces,
 }
 
@@ -150,4 +154,47 @@ var firewallHandlers = map[string]handler{
 	"GET /nodes/{node}/lxc/{vmid}/firewall/ipset":          emptyList,
 	"GET /nodes/{node}/lxc/{vmid}/firewall/refs":           emptyList,
 	"GET /nodes/{node}/lxc/{vmid}/firewall/log":            fwLog,
+}
+
+var qemuHandlers = map[string]handler{
+	"GET /nodes/{node}/qemu":                                      listGuests,
+	"POST /nodes/{node}/qemu":                                     createVM,
+	"GET /nodes/{node}/qemu/{vmid}":                               guestIndex(subdirs("subdir", "config", "cloudinit", "pending", "status", "unlink", "vncproxy", "termproxy", "migrate", "resize", "move", "rrd", "rrddata", "monitor", "agent", "snapshot", "spiceproxy", "sendkey", "firewall", "mtunnel", "remote_migrate", "dbus-vmstate")),
+	"DELETE /nodes/{node}/qemu/{vmid}":                            destroyVM,
+	"GET /nodes/{node}/qemu/{vmid}/config":                        getConfig,
+	"PUT /nodes/{node}/qemu/{vmid}/config":                        putVMConfig,
+	"POST /nodes/{node}/qemu/{vmid}/config":                       postVMConfig,
+	"GET /nodes/{node}/qemu/{vmid}/pending":                       getPending,
+	"GET /nodes/{node}/qemu/{vmid}/cloudinit":                     getCloudInit,
+	"PUT /nodes/{node}/qemu/{vmid}/cloudinit":                     putCloudInit,
+	"GET /nodes/{node}/qemu/{vmid}/cloudinit/dump":                dumpCloudInit,
+	"GET /nodes/{node}/qemu/{vmid}/status":                        guestIndex(subdirs("subdir", "current", "start", "stop", "reset", "shutdown", "suspend", "reboot")),
+	"GET /nodes/{node}/qemu/{vmid}/status/current":                currentStatus,
+	"POST /nodes/{node}/qemu/{vmid}/status/start":                 startVM,
+	"POST /nodes/{node}/qemu/{vmid}/status/stop":                  stopVM,
+	"POST /nodes/{node}/qemu/{vmid}/status/shutdown":              shutdownVM,
+	"POST /nodes/{node}/qemu/{vmid}/status/reboot":                rebootVM,
+	"POST /nodes/{node}/qemu/{vmid}/status/reset":                 resetVM,
+	"POST /nodes/{node}/qemu/{vmid}/status/suspend":               pauseVM("qmsuspend"),
+	"POST /nodes/{node}/qemu/{vmid}/status/resume":                pauseVM("qmresume"),
+	"GET /nodes/{node}/qemu/{vmid}/snapshot":                      listSnapshots,
+	"POST /nodes/{node}/qemu/{vmid}/snapshot":                     createSnapshot,
+	"GET /nodes/{node}/qemu/{vmid}/snapshot/{snapname}":           subdirs("cmd", "rollback", "config"),
+	"DELETE /nodes/{node}/qemu/{vmid}/snapshot/{snapname}":        deleteSnapshot,
+	"GET /nodes/{node}/qemu/{vmid}/snapshot/{snapname}/config":    getSnapshotConfig,
+	"PUT /nodes/{node}/qemu/{vmid}/snapshot/{snapname}/config":    putSnapshotConfig,
+	"POST /nodes/{node}/qemu/{vmid}/snapshot/{snapname}/rollback": rollbackSnapshot,
+	"PUT /nodes/{node}/qemu/{vmid}/resize":                        resizeVM,
+	"POST /nodes/{node}/qemu/{vmid}/clone":                        cloneVM,
+	"POST /nodes/{node}/qemu/{vmid}/template":                     templateVM,
+	"GET /nodes/{node}/qemu/{vmid}/feature":                       getFeature,
+	"GET /nodes/{node}/qemu/{vmid}/agent":                         agentDirs,
+	"POST /nodes/{node}/qemu/{vmid}/agent/ping":                   agentPing,
+	"GET /nodes/{node}/qemu/{vmid}/agent/info":                    agentInfo,
+	"GET /nodes/{node}/qemu/{vmid}/agent/network-get-interfaces":  agentInterfaces,
+	"GET /nodes/{node}/qemu/{vmid}/agent/get-osinfo":              agentOSInfo,
+	"GET /nodes/{node}/qemu/{vmid}/agent/get-host-name":           agentHostName,
+	"GET /nodes/{node}/qemu/{vmid}/agent/file-read":               agentFileRead,
+	"POST /nodes/{node}/qemu/{vmid}/agent/exec":                   agentExec,
+	"GET /nodes/{node}/qemu/{vmid}/agent/exec-status":             agentExecStatus,
 }

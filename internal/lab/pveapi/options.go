@@ -106,15 +106,15 @@ type Server struct {
 	tasks    map[string]*task // by UPID
 	running  sync.WaitGroup   // tasks' goroutines
 	locks    map[int]chan struct{}
-	lagging  map[int]map[string]any
 	faults   faults
 	requests []Request
 	closed   bool
 	certFP   string
 	pids     uint32
-	webs     map[string]*console // open consoles by ticket
-	full     map[string]bool     // storages that are out of space
-	offline  map[string]bool     // nodes that do not answer
+	webs     map[string]*console    // open consoles by ticket
+	execs    map[int]map[string]any // ends of what the guest agent ran, by pid
+	full     map[string]bool        // storages that are out of space
+	offline  map[string]bool        // nodes that do not answer
 }
 
 // New starts the lab's Proxmox with the state that Dir holds, or a fresh one.
@@ -129,7 +129,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		opt: o, started: o.Now(), tasks: map[string]*task{}, locks: map[int]chan struct{}{},
 		webs: map[string]*console{}, full: map[string]bool{}, offline: map[string]bool{},
-		lagging: map[int]map[string]any{}, pids: 1000,
+		execs: map[int]map[string]any{}, pids: 1000,
 	}
 	if s.router, err = newRouter(methods, s.handlers()); err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func New(o Options) (*Server, error) {
 }
 
 func tables() []string {
-	return []string{sharedTable, qemuOptionsTable, accessTable, clusterTable, nodesTable, storageTable, lxcTable, firewallTable}
+	return []string{sharedTable, qemuOptionsTable, accessTable, clusterTable, nodesTable, storageTable, lxcTable, firewallTable, qemuTable}
 }
 
 func (s *Server) statePath() string { return filepath.Join(s.opt.Dir, "state.json") }

@@ -79,8 +79,8 @@ type guest struct {
 	Conf      *guestconf.Config
 	Running   bool // what the lab wanted last; the Backend knows what is
 	NewAt     int64
-	CloudInit string            `json:",omitempty"` // a VM's configuration when its cloud-init drive was written
-	AgentData map[string]string `json:",omitempty"`
+	CloudInit string `json:",omitempty"` // a VM's configuration when its cloud-init drive was written
+	Machine   bool   `json:",omitempty"` // a VM that a Backend plays
 }
 
 func loadState(path string, o *Options) (*state, error) {

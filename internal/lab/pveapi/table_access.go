@@ -46,6 +46,13 @@ POST /access/ticket
   realm? string maxlen=32 fmt=pve-realm
   tfa-challenge? string
   username string maxlen=64
+POST /access/vncticket
+  world
+  authid string maxlen=64
+  path string maxlen=64
+  port? integer
+  privs string maxlen=64 fmt=pve-priv-list
+  vncticket string
 GET /access/acl
   all
 PUT /access/acl

@@ -126,6 +126,17 @@ POST /nodes/{node}/lxc/{vmid}/clone
 POST /nodes/{node}/lxc/{vmid}/template
   (perm /vms/{vmid} VM.Allocate)
   @guest
+POST /nodes/{node}/lxc/{vmid}/move_volume
+  (perm /vms/{vmid} VM.Config.Disk)
+  @guest
+  bwlimit? number min=0
+  delete? boolean
+  digest? string maxlen=40
+  storage? string fmt=pve-storage-id
+  target-digest? string maxlen=40
+  target-vmid? integer min=100 max=999999999 fmt=pve-vmid
+  target-volume? string enum=rootfs,mp0..mp255,unused0..unused255
+  volume string enum=rootfs,mp0..mp255,unused0..unused255
 GET /nodes/{node}/lxc/{vmid}/migrate
   (perm /vms/{vmid} VM.Migrate)
   @guest
@@ -147,4 +158,12 @@ GET /nodes/{node}/lxc/{vmid}/feature
 GET /nodes/{node}/lxc/{vmid}/interfaces
   (perm /vms/{vmid} VM.Audit)
   @guest
+POST /nodes/{node}/lxc/{vmid}/termproxy
+  (perm /vms/{vmid} VM.Console)
+  @guest
+GET /nodes/{node}/lxc/{vmid}/vncwebsocket
+  (perm /vms/{vmid} VM.Console)
+  @guest
+  port integer min=5900 max=5999
+  vncticket string maxlen=512
 `

@@ -196,4 +196,9 @@ const sharedTable = `
   volume string fmt=pve-lxc-mp-string default-key
 #lxc-unused
   volume string fmt=pve-volume-id default-key
+#pve-qm-ipconfig
+  gw? string fmt=ipv4 requires=ip
+  gw6? string fmt=ipv6 requires=ip6
+  ip? string fmt=pve-ipv4-config
+  ip6? string fmt=pve-ipv6-config
 `

@@ -92,7 +92,7 @@ func (s *Server) fork(nodeName, kind, id, user string, run func(*task) error) st
 	t.fault = s.faults.task(kind, id)
 	s.tasks[t.UPID] = t
 	s.running.Add(1)
-	go s.work(t, run)
+	go s.work(t, run) // it waits for s.mu, which the caller holds
 	return t.UPID
 }
 

@@ -49,6 +49,7 @@ type Guest struct {
 	Running        bool
 	Hung           bool // its init does not react
 	Files          map[string]string
+	Scripts        []string // what was run in it, but for reading files
 }
 
 type machine struct {
@@ -166,8 +167,7 @@ func (b *Backend) Create(ctx context.Context, vmid int, spec pveapi.Spec, progre
 		host = "localhost"
 	}
 	for _, k := range keys {
-		name := map[string]string{ssh.KeyAlgoED25519: "ed25519", ssh.KeyAlgoECDSA256: "ecdsa", ssh.KeyAlgoRSA: "rsa"}[k.PublicKey().Type()]
-		progress(fmt.Sprintf("Creating SSH host key 'ssh_host_%s_key' - this may take some time ...", name))
+		progress(fmt.Sprintf("Creating SSH host key 'ssh_host_%s_key' - this may take some time ...", keyName(k)))
 		progress(fmt.Sprintf("done: %s root@%s", ssh.FingerprintSHA256(k.PublicKey()), host))
 	}
 	b.mu.Lock()
@@ -458,6 +458,38 @@ func (b *Backend) Console(_ context.Context, vmid int, _ bool) (io.ReadWriteClos
 		_, _ = io.Copy(there, there) // ends with the connection
 	}()
 	return here, nil
+}
+
+// Run implements [pveapi.Runner] for what a VM's agent is asked: a file, nothing else.
+func (b *Backend) Run(_ context.Context, vmid int, script string) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.guests[vmid]
+	if m == nil || !m.Running {
+		return nil, fmt.Errorf("guest %d does not run", vmid)
+	}
+	name, isCat := strings.CutPrefix(script, "cat ")
+	if !isCat {
+		m.Scripts = append(m.Scripts, script)
+		return nil, nil
+	}
+	name = strings.Trim(strings.TrimPrefix(name, "-- "), "'")
+	if text, ok := m.Files[name]; ok {
+		return []byte(text), nil
+	}
+	if name == "/etc/hostname" {
+		return []byte(m.Config["hostname"] + "\n"), nil
+	}
+	for _, k := range m.HostKeys {
+		if name == "/etc/ssh/ssh_host_"+keyName(k)+"_key.pub" {
+			return ssh.MarshalAuthorizedKey(k.PublicKey()), nil
+		}
+	}
+	return nil, fmt.Errorf("cat: %s: No such file or directory", name)
+}
+
+func keyName(k ssh.Signer) string {
+	return map[string]string{ssh.KeyAlgoED25519: "ed25519", ssh.KeyAlgoECDSA256: "ecdsa", ssh.KeyAlgoRSA: "rsa"}[k.PublicKey().Type()]
 }
 
 // Events implements [pveapi.Backend].

@@ -211,6 +211,7 @@ func (p *parser) attr(q *Param, a string) (err error) {
 		q.MaxLen, err = integer(val)
 	case "fmt":
 		q.Format = val
+		q.Props = p.objects[val] // nil for most: not every format is a property string
 	case "props":
 		if q.Props = p.objects[val]; q.Props == nil {
 			return fmt.Errorf("no object #%s", val)
