@@ -94,7 +94,9 @@ func (a *application) do(ctx context.Context, steps []plan.Step) (err error) {
 	case plan.Resource{Kind: "guest", Name: string(plan.Recreate)}:
 		err = a.recreate(ctx)
 	case plan.Resource{Kind: "guest", Name: string(plan.Adopt)}:
-		a.now, err = a.update(ctx, a.now, change{block: a.ownBlock})
+		if a.now, err = a.update(ctx, a.now, change{block: a.adopt}); err == nil {
+			a.claimed(a.now.VMID)
+		}
 	case plan.Resource{Kind: "guest", Name: string(plan.Start)}:
 		err = a.powered(ctx, a.start)
 	case plan.Resource{Kind: "guest", Name: string(plan.Restart)}:
@@ -182,6 +184,15 @@ func (a *application) ownBlock(b *machine.Block) error {
 	if len(want.HostKeys) > 0 {
 		b.HostKeys = want.HostKeys
 	}
+	return nil
+}
+
+// adopt takes a block over, with the lease that waits for it.
+func (a *application) adopt(b *machine.Block) error {
+	if err := a.ownBlock(b); err != nil {
+		return err
+	}
+	a.claim(a.now, b)
 	return nil
 }
 

@@ -39,6 +39,7 @@ func (c *Client) create(ctx context.Context, want *machine.Guest) (*machine.Gues
 	if err != nil {
 		return nil, err
 	}
+	c.claimed(want.VMID)
 	return c.complete(ctx, want, keys)
 }
 

@@ -1,0 +1,233 @@
+package pve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/plan"
+)
+
+func claimOf(holder string) Claim {
+	return Claim{Holder: holder, URL: "https://github.com/org/shop/actions/runs/1", TTL: time.Minute}
+}
+
+// leased makes the guest and returns it as another run observes it.
+func leased(t *testing.T, l *lab) (*Client, *machine.Guest, *machine.Guest) {
+	t.Helper()
+	c, want := l.client(), wantedInLab()
+	if _, _, err := cycle(t.Context(), c, want, plan.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	have, err := c.Observe(t.Context(), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, have, want
+}
+
+func TestLeaseExcludes(t *testing.T) {
+	l := newLab(t)
+	c, have, want := leased(t, l)
+	first, err := c.Acquire(t.Context(), have, want, claimOf("org/shop/1/1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, heard := l.client(), new(recorder)
+	claim := claimOf("org/shop/2/1")
+	claim.Wait = 80 * time.Millisecond
+	_, err = other.Acquire(t.Context(), have, want, claim, heard)
+	locked, ok := errors.AsType[*LockedError](err)
+	if !ok || locked.Lease.Holder != "org/shop/1/1" || !strings.Contains(locked.Error(), "actions/runs/1") {
+		t.Fatalf("the second run: %v", err)
+	}
+	if len(heard.waits) == 0 || !strings.Contains(heard.waits[0], "org/shop/1/1 holds on CT 101") {
+		t.Errorf("heard %q", heard.waits)
+	}
+	if err := first.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second, err := other.Acquire(t.Context(), have, want, claim, nil)
+	if err != nil || second.Fence != first.Fence+1 {
+		t.Errorf("after the release: fence %v after %d, %v", second, first.Fence, err)
+	}
+}
+
+// A lease is taken over when it expired, its holder finished or is the same; then the
+// former holder cannot write any more.
+func TestLeaseTakenOver(t *testing.T) {
+	tests := []struct {
+		name  string
+		first func(*Claim)
+		claim func(*Claim)
+	}{
+		{"expired", func(c *Claim) { c.TTL = -time.Hour }, func(*Claim) {}},
+		{"finished", func(*Claim) {}, func(c *Claim) {
+			c.Finished = func(_ context.Context, held machine.Lease) bool { return held.Holder == "org/shop/1/1" }
+		}},
+		{"the same run again", func(*Claim) {}, func(c *Claim) { c.Holder = "org/shop/1/1" }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLab(t)
+			c, have, want := leased(t, l)
+			claim := claimOf("org/shop/1/1")
+			tt.first(&claim)
+			first, err := c.Acquire(t.Context(), have, want, claim, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			other := l.client()
+			claim = claimOf("org/shop/2/1")
+			tt.claim(&claim)
+			if _, err := other.Acquire(t.Context(), have, want, claim, nil); err != nil {
+				t.Fatal(err)
+			}
+			want.Config["cores"] = "4"
+			_, _, err = cycle(t.Context(), c, want, plan.Policy{})
+			if lost, ok := errors.AsType[*LostError](err); !ok || lost.By != claim.Holder {
+				t.Errorf("the former holder writes: %v", err)
+			}
+			if err := c.power(t.Context(), have, "stop", nil); err == nil {
+				t.Error("the former holder stops the guest")
+			}
+			if err := first.Renew(t.Context()); err == nil {
+				t.Error("the former holder renews")
+			}
+			if err := first.Release(t.Context()); err != nil {
+				t.Errorf("release of a lost lease: %v", err)
+			}
+			now, err := other.Observe(t.Context(), want)
+			if err != nil || now.Block.Lease == nil || now.Block.Lease.Holder != claim.Holder || now.Config["cores"] != "2" {
+				t.Errorf("now %+v, %v", now.Block, err)
+			}
+		})
+	}
+}
+
+// Of many that want it at once, one gets it.
+func TestLeaseRace(t *testing.T) {
+	l := newLab(t)
+	_, have, want := leased(t, l)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	got := 0
+	for i := range 10 {
+		wg.Go(func() {
+			_, err := l.client().Acquire(t.Context(), have, want, claimOf(fmt.Sprint("org/shop/", i)), nil)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				got++
+			} else if _, ok := errors.AsType[*LockedError](err); !ok {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got != 1 {
+		t.Errorf("%d of 10 hold the lease", got)
+	}
+}
+
+// The creation carries the claim; a run that died in it leaves a lease behind.
+func TestLeaseOfNewGuest(t *testing.T) {
+	l := newLab(t)
+	c, want := l.client(), wantedInLab()
+	lease, err := c.Acquire(t.Context(), nil, want, claimOf("org/shop/1/1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, now, err := cycle(t.Context(), c, want, plan.Policy{})
+	if err != nil || now.Block.Lease == nil || now.Block.Fence != 1 {
+		t.Fatalf("%+v, %v", now, err)
+	}
+	if err := lease.Renew(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := l.client().Acquire(t.Context(), now, want, claimOf("org/shop/2/1"), nil); err == nil {
+		t.Error("a second holder")
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if now, err = l.client().Observe(t.Context(), want); err != nil || now.Block.Lease != nil {
+		t.Errorf("after the release: %+v, %v", now.Block, err)
+	}
+}
+
+func TestLeaseOfAdoptedGuest(t *testing.T) {
+	l := newLab(t)
+	c, have, want := leased(t, l)
+	want.Block.Env = "other"
+	if _, err := c.Acquire(t.Context(), have, want, claimOf("org/shop/1/1"), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, now, err := cycle(t.Context(), c, want, plan.Policy{Adopt: true})
+	if err != nil || now.Block.Lease == nil || now.Block.Env != "other" {
+		t.Errorf("%+v, %v", now.Block, err)
+	}
+}
+
+// Renewals go on beside writes, and the lease's end ends the context.
+func TestLeaseKept(t *testing.T) {
+	l := newLab(t)
+	c, have, want := leased(t, l)
+	claim := claimOf("org/shop/1/1")
+	claim.TTL = 30 * time.Millisecond
+	lease, err := c.Acquire(t.Context(), have, want, claim, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, stop := lease.Keep(t.Context())
+	defer stop()
+	for _, cores := range []string{"3", "4", "5"} {
+		want.Config["cores"] = cores
+		if _, _, err := cycle(held, c, want, plan.Policy{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := l.client()
+	removed, err := other.Unlock(t.Context(), have)
+	if err != nil || removed == nil || removed.Holder != "org/shop/1/1" {
+		t.Fatalf("removed %+v, %v", removed, err)
+	}
+	select {
+	case <-held.Done():
+		if _, ok := errors.AsType[*LostError](context.Cause(held)); !ok {
+			t.Errorf("the context ended with %v", context.Cause(held))
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the holder does not notice")
+	}
+}
+
+// A person's edit in Proxmox's user interface at the same time loses nothing.
+func TestLeaseBesidePeople(t *testing.T) {
+	l := newLab(t)
+	c, have, want := leased(t, l)
+	lease, err := c.Acquire(t.Context(), have, want, claimOf("org/shop/1/1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, d, err := c.readOnce(t.Context(), have)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.before = "# Ours\n"
+	text := params{"description": d.String(), "digest": now.Digest}
+	if err := c.call(t.Context(), "PUT", guestPath(have)+"/config", text, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := lease.Renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if now, err = c.Observe(t.Context(), want); err != nil || now.Notes != "# Ours" || now.Block.Lease == nil {
+		t.Errorf("%+v, %v", now, err)
+	}
+}
