@@ -130,13 +130,21 @@ func openEditor(ctx context.Context, editor, draft string) error {
 	return nil
 }
 
-// editing is the context of an editing session. At a terminal, keys that send an
-// interrupt, such as emacs's ctrl-g, are the editor's business.
+// editing is the context of an editing session. At a terminal, keys that send a
+// signal, such as emacs's ctrl-g, are the editor's business. No signal that can be
+// caught ends the program before the draft is gone, not even one of a broken pipe.
 func (g *globals) editing(parent context.Context) (context.Context, context.CancelFunc) {
+	swallowed := make(chan os.Signal, 1)
+	signal.Notify(swallowed, syscall.SIGPIPE, syscall.SIGQUIT)
+	ending := []os.Signal{syscall.SIGTERM, syscall.SIGHUP}
 	if g.terminal() == nil {
-		return context.WithCancel(parent)
+		ending = append(ending, syscall.SIGQUIT, os.Interrupt)
 	}
-	return signal.NotifyContext(context.WithoutCancel(parent), syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(parent), ending...)
+	return ctx, func() {
+		stop()
+		signal.Stop(swallowed)
+	}
 }
 
 // editAgain asks whether to correct a draft. No answer means no.
