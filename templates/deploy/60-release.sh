@@ -79,7 +79,15 @@ activate() {
 # revert goes back to the release that served before, as fast as it can. It
 # returns what activate returns then.
 revert() {
-	if [ -z "$serving" ] || [ "$serving" = "$sha" ]; then
+	if [ -z "$serving" ]; then
+		rm -f "$app/current"
+		for name in $services; do
+			service "$name"
+			systemctl stop "$unit" || :
+		done
+		return 6
+	fi
+	if [ "$serving" = "$sha" ]; then
 		unredirect
 		stop_candidates
 		return 6

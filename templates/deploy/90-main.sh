@@ -80,11 +80,11 @@ migrate_database() {
 		dump=$("$LIB/backup" "before-$sha") || die 5 'cannot dump the database before its migration; the old release serves'
 		say "dump: $dump"
 	fi
-	crash_here dumped
 	for_each_part migrate || {
 		[ -z "$database" ] || why="$why; to put the database back as it was: restore_db.sh $dump"
 		fail_release 5 "$why"
 	}
+	crash_here migrated
 	end
 }
 
