@@ -1,0 +1,112 @@
+package resolve
+
+import (
+	"net/url"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/org/appstack-action/internal/diag"
+	"github.com/org/appstack-action/internal/stack"
+)
+
+// TestPublishedHostKeys compares with the fingerprints that the git hosts publish
+// beside their keys.
+func TestPublishedHostKeys(t *testing.T) {
+	for host, want := range map[string]string{
+		"github.com":   "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU",
+		"gitlab.com":   "SHA256:eUXGGm1YGsMAS7vkcx6JOJdOGHPem5gQp4taiCfCLB8",
+		"codeberg.org": "SHA256:mIlxA9k46MmM6qdJOdMnAQpzGxF4WIVVL+fj+wZbw0g",
+	} {
+		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(publishedHostKeys[host]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ssh.FingerprintSHA256(key); got != want {
+			t.Errorf("%s: %s, want %s", host, got, want)
+		}
+	}
+}
+
+func TestSSHHost(t *testing.T) {
+	for address, want := range map[string]string{
+		"git@github.com:org/shop.git":       "github.com:",
+		"git.lan:org/shop.git":              "git.lan:",
+		"ssh://git@git.lan:2222/org/x.git":  "git.lan:2222",
+		"ssh://git@git.lan/org/x.git":       "git.lan:",
+		"https://github.com/org/shop.git":   ":",
+		"http://10.0.0.1:3000/org/shop.git": ":",
+		"":                                  ":",
+	} {
+		if host, port := sshHost(address); host+":"+port != want {
+			t.Errorf("%s: %s:%s, want %s", address, host, port, want)
+		}
+	}
+}
+
+// FuzzDatabaseURL reads the URL back as an app would.
+func FuzzDatabaseURL(f *testing.F) {
+	for _, password := range []string{"simple", "p@ss/w:rd?#% ü", "%41", "a b+c", "'\"\\$`", "]["} {
+		f.Add(password)
+	}
+	f.Fuzz(func(t *testing.T, password string) {
+		g := &stack.Postgres{Database: "shop-db", User: "shop_u", Password: password}
+		text := databaseVars(g)["DATABASE_URL"]
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := u.User.Password(); got != password || u.User.Username() != "shop_u" || u.Path != "/shop-db" {
+			t.Fatalf("%q is read as %q, %q, %q", text, u.User.Username(), got, u.Path)
+		}
+	})
+}
+
+// TestDatabaseURLReadByLibpq lets libpq take the URL apart: it complains of the host,
+// not of the URL.
+func TestDatabaseURLReadByLibpq(t *testing.T) {
+	psql, err := exec.LookPath("psql")
+	if err != nil {
+		t.Skip("psql is not here")
+	}
+	text := databaseVars(&stack.Postgres{Database: "d", User: "u", Password: "p@ss/w:rd?#% ü&x=y"})["DATABASE_URL"]
+	text = strings.Replace(text, "127.0.0.1:5432", "127.0.0.1:1", 1)
+	out, _ := exec.Command(psql, text, "-c", "select 1").CombinedOutput()
+	if !strings.Contains(string(out), "port 1 failed") {
+		t.Errorf("psql: %s", out)
+	}
+}
+
+const oneService = `
+projects:
+  shop:
+    app:
+      runtime: node
+      source: {git: "git@GIT", key: "${secret.shop_deploy_key}"}
+      services: {web: {start: npm start, port: 8000}}
+    envs: {dev: {vmid: 101, ip: 10.0.10.101/24, gateway: 10.0.10.1, branch: dev}}
+`
+
+func TestOSStateReports(t *testing.T) {
+	tests := []struct{ name, from, to, want string }{
+		{"unknown git host", "GIT", "git.lan:x/y.git", "the SSH host key of git.lan is not known"},
+		{"secret in a command", "npm start", "npm start ${secret.queue}", "a secret in app.services.web.start"},
+		{"PORT", "branch: dev", "branch: dev, env_vars: {PORT: 1}", "PORT is each service's own"},
+		{"node version", "runtime: node", "runtime: node\n      version: 22", "needs an apt repository"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			src := strings.ReplaceAll(strings.Replace(oneService, tt.from, tt.to, 1), "git@GIT", "git@github.com:o/r.git")
+			var problems diag.List
+			osState(loadEnv(t, "secrets: [a.age]\nproxmox: {url: \"https://p\", token: \"${secret.proxmox_token}\"}\nssh: {key: \"${secret.ssh_key}\"}\n"+src, "shop/dev"), testInputs(&problems))
+			if len(problems) != 1 || !strings.Contains(problems[0].Summary, tt.want) {
+				t.Errorf("got %v, want %q", problems, tt.want)
+			}
+			if len(problems) > 0 && !problems[0].Pos.IsValid() {
+				t.Error("the problem has no place in the stack file")
+			}
+		})
+	}
+}
