@@ -107,7 +107,7 @@ func (s *Server) answer(c *call, rt route) *reply {
 		rep = c.failure(err)
 	}
 	s.decorate(c, rt, rep)
-	s.checks[c.enterprise].response(c, rt, rep)
+	s.description(c.enterprise).response(c, rt, rep)
 	return rep
 }
 
@@ -124,7 +124,7 @@ func (s *Server) admit(c *call, rt route) (*reply, error) {
 			return nil, err
 		}
 	}
-	return nil, s.checks[c.enterprise].request(c, rt)
+	return nil, s.description(c.enterprise).request(c, rt)
 }
 
 func (s *Server) authenticate(c *call, rt route) error {

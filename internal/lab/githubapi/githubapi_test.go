@@ -2,13 +2,16 @@ package githubapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-github/v60/github"
@@ -32,25 +35,32 @@ type world struct {
 	ctx  context.Context
 }
 
-// description finds a file of GitHub's API description, empty where it is absent.
-func description(t testing.TB, name string) string {
-	t.Helper()
+// descriptions are loaded once: that takes longer than most tests.
+var descriptions = sync.OnceValues(func() ([2]*Description, error) {
 	shared := os.Getenv("APPSTACK_SHARED")
 	if shared == "" {
 		shared = filepath.Join("..", "..", "..", "..", "shared")
 	}
-	file := filepath.Join(shared, "data", name)
-	if _, err := os.Stat(file); err != nil {
-		t.Logf("GitHub's API description is absent, so nothing is checked against it: %v", err)
-		return ""
+	var both [2]*Description
+	for i, name := range []string{"github-openapi-subset.json", "github-openapi-subset-ghes-3.17.json"} {
+		var err error
+		if both[i], err = LoadDescription(filepath.Join(shared, "data", name)); err != nil {
+			return [2]*Description{}, err
+		}
 	}
-	return file
-}
+	return both, nil
+})
 
 func newWorld(t *testing.T, opt Options) *world {
 	t.Helper()
-	opt.OpenAPI = description(t, "github-openapi-subset.json")
-	opt.OpenAPIEnterprise = description(t, "github-openapi-subset-ghes-3.17.json")
+	both, err := descriptions()
+	if err != nil {
+		t.Logf("nothing is checked against GitHub's API description: %v", err)
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Fail()
+		}
+	}
+	opt.Description, opt.DescriptionEnterprise = both[0], both[1]
 	s, err := New(opt)
 	if err != nil {
 		t.Fatal(err)

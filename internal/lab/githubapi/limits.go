@@ -73,6 +73,8 @@ func primaryLimit(status int) *apiError {
 // Retry-After out, as a zero wait does here.
 func secondaryLimit(status int, wait time.Duration) *apiError {
 	e := problem(status, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again. If you reach out to GitHub Support for help, please include the request ID and timestamp.")
+	// go-github tells this limit from a lack of permission by the page alone.
+	e.docs = "https://docs.github.com/free-pro-team@latest/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"
 	e.header = retryAfter(wait)
 	return e
 }

@@ -17,14 +17,13 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// checker holds requests and answers against GitHub's own API description. The nil
-// checker, of a machine that has no such file, checks nothing.
-type checker struct{ doc *openapi3.T }
+// Description is GitHub's own API description, against which requests and answers are
+// held. Servers may share one. The nil description checks nothing.
+type Description struct{ doc *openapi3.T }
 
-func newChecker(file string) (*checker, error) {
-	if file == "" {
-		return nil, nil
-	}
+// LoadDescription reads a description from a file in GitHub's published form
+// (github.com/github/rest-api-description), whole or a part of it.
+func LoadDescription(file string) (*Description, error) {
 	doc, err := openapi3.NewLoader().LoadFromFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("cannot load GitHub's API description: %w", err)
@@ -34,7 +33,7 @@ func newChecker(file string) (*checker, error) {
 		return nil, fmt.Errorf("cannot use GitHub's API description %s: %w", file, err)
 	}
 	doc.Servers = openapi3.Servers{{URL: "/"}}
-	return &checker{doc: doc}, nil
+	return &Description{doc: doc}, nil
 }
 
 // undocumented are fields that GitHub takes and its description leaves out: go-github
@@ -79,7 +78,7 @@ func ambiguous(err error) bool {
 }
 
 // operation is the description of a route; nil when the description lacks it.
-func (k *checker) operation(rt route) (*openapi3.PathItem, *openapi3.Operation) {
+func (k *Description) operation(rt route) (*openapi3.PathItem, *openapi3.Operation) {
 	item := k.doc.Paths.Value(rt.path)
 	if item == nil {
 		return nil, nil
@@ -87,7 +86,7 @@ func (k *checker) operation(rt route) (*openapi3.PathItem, *openapi3.Operation) 
 	return item, item.GetOperation(rt.method)
 }
 
-func (k *checker) input(c *call, rt route) *openapi3filter.RequestValidationInput {
+func (k *Description) input(c *call, rt route) *openapi3filter.RequestValidationInput {
 	item, op := k.operation(rt)
 	if op == nil {
 		return nil
@@ -113,7 +112,7 @@ func (k *checker) input(c *call, rt route) *openapi3filter.RequestValidationInpu
 
 // request refuses what the description forbids, and notes parameters and fields that
 // it does not know: GitHub ignores those silently, so they are always a mistake.
-func (k *checker) request(c *call, rt route) error {
+func (k *Description) request(c *call, rt route) error {
 	if k == nil {
 		return nil
 	}
@@ -169,7 +168,7 @@ func typeName(s *openapi3.Schema) string {
 	return "a " + name
 }
 
-func (k *checker) unknown(c *call, op *openapi3.Operation, item *openapi3.PathItem) {
+func (k *Description) unknown(c *call, op *openapi3.Operation, item *openapi3.PathItem) {
 	for name := range c.r.URL.Query() {
 		if op.Parameters.GetByInAndName("query", name) == nil && item.Parameters.GetByInAndName("query", name) == nil {
 			c.violate("unknown", "query parameter %q", name)
@@ -207,7 +206,7 @@ func fields(s *openapi3.Schema) []string {
 
 // response notes an answer that GitHub would not give. Refusals by credentials, limits
 // and servers are left out of GitHub's description of most operations.
-func (k *checker) response(c *call, rt route, rep *reply) {
+func (k *Description) response(c *call, rt route, rep *reply) {
 	if k == nil || rep.raw != nil {
 		return
 	}

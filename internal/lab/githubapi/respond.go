@@ -1,6 +1,7 @@
 package githubapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -31,6 +32,7 @@ type apiError struct {
 	message string
 	errors  []obj
 	header  http.Header
+	docs    string // page that explains it; default docs
 }
 
 func (e *apiError) Error() string { return e.message }
@@ -39,7 +41,7 @@ func (e *apiError) Error() string { return e.message }
 const docs = "https://docs.github.com/rest"
 
 func (e *apiError) reply() *reply {
-	body := obj{"message": e.message, "documentation_url": docs, "status": strconv.Itoa(e.status)}
+	body := obj{"message": e.message, "documentation_url": cmp.Or(e.docs, docs), "status": strconv.Itoa(e.status)}
 	if e.errors != nil {
 		body["errors"] = e.errors
 	}

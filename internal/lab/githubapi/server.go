@@ -26,6 +26,9 @@ type Options struct {
 	// OpenAPI and OpenAPIEnterprise are files with GitHub's API description, for
 	// github.com and for GitHub Enterprise Server. Empty: not checked.
 	OpenAPI, OpenAPIEnterprise string
+	// Description and DescriptionEnterprise are the same, loaded already by
+	// [LoadDescription]: for tests, which make many servers. They win over the files.
+	Description, DescriptionEnterprise *Description
 	// Dir keeps the state over a restart, in the file github.json. Empty: memory only.
 	Dir string
 	// SecondaryPerMinute is how many content-creating requests a token may make in a
@@ -41,7 +44,6 @@ type Server struct {
 	opt     Options
 	api     table
 	pages   *http.ServeMux
-	checks  map[bool]*checker // by: is it the Enterprise Server?
 	markup  *markup
 	mu      sync.Mutex // guards everything below
 	state   state
@@ -61,21 +63,37 @@ func New(opt Options) (*Server, error) {
 	if opt.SecondaryPerMinute == 0 {
 		opt.SecondaryPerMinute = 80
 	}
-	s := &Server{opt: opt, checks: map[bool]*checker{}, markup: newMarkup(), limits: newLimits()}
-	for enterprise, file := range map[bool]string{false: opt.OpenAPI, true: opt.OpenAPIEnterprise} {
-		c, err := newChecker(file)
-		if err != nil {
-			return nil, err
-		}
-		s.checks[enterprise] = c
+	err := opt.load()
+	if err != nil {
+		return nil, err
 	}
-	var err error
+	s := &Server{opt: opt, markup: newMarkup(), limits: newLimits()}
 	if s.state, err = loadState(opt.Dir); err != nil {
 		return nil, err
 	}
 	s.api = newTable()
 	s.pages = s.newPages()
 	return s, nil
+}
+
+// load reads the description files that are named and not loaded yet.
+func (o *Options) load() (err error) {
+	if o.Description == nil && o.OpenAPI != "" {
+		if o.Description, err = LoadDescription(o.OpenAPI); err != nil {
+			return err
+		}
+	}
+	if o.DescriptionEnterprise == nil && o.OpenAPIEnterprise != "" {
+		o.DescriptionEnterprise, err = LoadDescription(o.OpenAPIEnterprise)
+	}
+	return err
+}
+
+func (s *Server) description(enterprise bool) *Description {
+	if enterprise {
+		return s.opt.DescriptionEnterprise
+	}
+	return s.opt.Description
 }
 
 // enterprisePrefix is where GitHub Enterprise Server serves its API.

@@ -1,6 +1,7 @@
 package githubapi
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,12 +43,7 @@ func (s *Server) indexView(*call) any {
 	for name, r := range s.state.Repos {
 		p.Repos = append(p.Repos, repoRow{name, r.pullRows()})
 	}
-	slices.SortFunc(p.Repos, func(a, b repoRow) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(p.Repos, func(a, b repoRow) int { return strings.Compare(a.Name, b.Name) })
 	return p
 }
 
@@ -105,6 +101,7 @@ func (d *Deployment) Latest() *DeploymentStatus {
 // event is one line or box of a pull request's conversation.
 type event struct {
 	Time       time.Time
+	ID         int64 // tells the order of what happened in the same second
 	Comment    *Comment
 	Deployment *Deployment
 	Commit     *commitLine
@@ -182,17 +179,17 @@ func (c *call) belongs(d *Deployment, lines []event) bool {
 func (c *call) conversation(p *Pull, lines []event) []event {
 	events := slices.Clone(lines)
 	for _, cm := range c.commentsOf(p.Number) {
-		events = append(events, event{Time: cm.Created, Comment: cm})
+		events = append(events, event{Time: cm.Created, ID: cm.ID, Comment: cm})
 	}
 	for _, d := range c.repo.Deployments {
 		if c.belongs(d, lines) {
-			events = append(events, event{Time: d.Created, Deployment: d})
+			events = append(events, event{Time: d.Created, ID: d.ID, Deployment: d})
 		}
 	}
 	if p.State == "closed" {
 		events = append(events, event{Time: p.Closed, Closed: p})
 	}
-	slices.SortStableFunc(events, func(a, b event) int { return a.Time.Compare(b.Time) })
+	slices.SortStableFunc(events, func(a, b event) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID)) })
 	return events
 }
 
