@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -44,28 +46,29 @@ func With(key, value string) Setup {
 func (l *Lab) Guest(t testing.TB, setup ...Setup) *Guest {
 	t.Helper()
 	vmid, prefix := l.Allocate(t)
-	g := &Guest{VMID: vmid, Name: fmt.Sprintf("ct%d", vmid), Addr: prefix.Addr(), Prefix: prefix, Gateway: l.net.Gateway()}
+	g := &Guest{VMID: vmid, Name: fmt.Sprintf("ct%d", vmid), Addr: prefix.Addr(), Prefix: prefix, Gateway: l.lab.Gateway()}
 	g.newKey(t)
-	spec := l.spec(g)
+	spec := l.spec(t, g)
 	for _, s := range setup {
 		s(&spec)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	t.Cleanup(func() { l.destroy(t, vmid) })
-	if err := l.backend.Create(ctx, vmid, spec, g.readLog); err != nil {
+	if err := l.lab.Guests.Create(ctx, vmid, spec, g.readLog); err != nil {
 		t.Fatalf("labtest: cannot create a guest: %v", err)
 	}
-	if err := l.backend.Start(ctx, vmid, spec.Config, g.readLog); err != nil {
+	if err := l.lab.Guests.Start(ctx, vmid, spec.Config, g.readLog); err != nil {
 		t.Fatalf("labtest: cannot start a guest: %v", err)
 	}
-	g.waitSSH(t)
+	g.waitSSH(t, l.lab.Guests)
 	return g
 }
 
-func (l *Lab) spec(g *Guest) lxc.Spec {
+func (l *Lab) spec(t testing.TB, g *Guest) lxc.Spec {
+	t.Helper()
 	return lxc.Spec{
-		Template: l.template, Size: 4 << 30, Unprivileged: true,
+		Template: l.template(t), Size: 4 << 30, Unprivileged: true,
 		SSHKeys: string(ssh.MarshalAuthorizedKey(g.Key.PublicKey())),
 		Config: map[string]string{
 			"hostname": g.Name, "cores": "2", "memory": "1024", "swap": "512", "features": "nesting=1",
@@ -75,14 +78,24 @@ func (l *Lab) spec(g *Guest) lxc.Spec {
 	}
 }
 
+// template is the path of the lab's first template on its first node.
+func (l *Lab) template(t testing.TB) string {
+	t.Helper()
+	dir, err := l.lab.PVE.TemplateDir(l.lab.Info.Nodes[0], "local")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, path.Base(l.lab.Info.Template))
+}
+
 // destroy takes the guest away, whatever state the test left it in.
 func (l *Lab) destroy(t testing.TB, vmid int) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := l.backend.Stop(ctx, vmid); err != nil {
+	if err := l.lab.Guests.Stop(ctx, vmid); err != nil {
 		t.Errorf("labtest: %v", err)
 	}
-	if err := l.backend.Destroy(ctx, vmid); err != nil {
+	if err := l.lab.Guests.Destroy(ctx, vmid); err != nil {
 		t.Errorf("labtest: cannot destroy guest %d: %v", vmid, err)
 	}
 }
@@ -112,7 +125,7 @@ func (g *Guest) readLog(line string) {
 
 // Dial connects to the guest as root, trusting the pinned host keys only.
 func (g *Guest) Dial(ctx context.Context) (*ssh.Client, error) {
-	var d net.Dialer
+	d := net.Dialer{Timeout: 2 * time.Second}
 	addr := netip.AddrPortFrom(g.Addr, 22).String()
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -135,7 +148,7 @@ func (g *Guest) Dial(ctx context.Context) (*ssh.Client, error) {
 }
 
 // waitSSH returns when root can log in.
-func (g *Guest) waitSSH(t testing.TB) {
+func (g *Guest) waitSSH(t testing.TB, b *lxc.Backend) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -149,7 +162,7 @@ func (g *Guest) waitSSH(t testing.TB) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("labtest: guest %d has no sshd: %v", g.VMID, err)
+			t.Fatalf("labtest: guest %d has no sshd: %v\nits console:\n%s", g.VMID, err, b.ConsoleLog(g.VMID))
 		case <-tick.C:
 		}
 	}

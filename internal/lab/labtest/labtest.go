@@ -11,16 +11,22 @@
 //		…                 // or dial g.Addr as root with g.Key and pin g.HostKeys
 //	}
 //
+//	func TestCreate(t *testing.T) {
+//		l := lab.Up(t) // the same lab's Proxmox API: l.Info.URL, .Token, .Fingerprint, .Template
+//		vmid, addr := lab.Allocate(t)
+//		…              // also l.GitHub, l.Git, and l.PVE for faults
+//	}
+//
 // Test binaries that run at the same time get different labs. What a killed one left
-// behind is cleaned up by the next that takes its place.
+// behind is cleaned up by the next that takes its place, or by pvelab clean.
 //
 // The first lab on a machine builds the template, which takes about two minutes.
 package labtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -28,28 +34,33 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/org/appstack-action/internal/lab"
 	"github.com/org/appstack-action/internal/lab/lxc"
-	"github.com/org/appstack-action/internal/lab/network"
-	"github.com/org/appstack-action/internal/lab/template"
 )
 
 // Lab is one test binary's lab. The zero value is ready for [Lab.Main].
 type Lab struct {
+	// Options are the lab's; bridge, subnet and directory are chosen for it.
+	Options lab.Options
+
 	once sync.Once
-	err  error // why it is not up
 	main bool
+	lab  *lab.Lab
+	err  error // why it is not up
+}
 
-	slot     *os.File
-	dir      string
-	net      network.Config
-	backend  *lxc.Backend
-	template string
-	cancel   context.CancelFunc
-	served   sync.WaitGroup
-
-	mu   sync.Mutex
-	next int
+// RequireOrSkip skips the test, aloud, on a machine that cannot run a lab and with
+// -short.
+func RequireOrSkip(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("the lab boots real containers: not with -short")
+	}
+	if err := lab.Missing(); err != nil {
+		t.Skip(err)
+	}
 }
 
 // Main runs the package's tests and takes down what they needed of the lab; pass
@@ -66,169 +77,62 @@ func (l *Lab) Main(m *testing.M) int {
 	case <-ctx.Done():
 		fmt.Fprintln(os.Stderr, "labtest: interrupted, taking the lab down")
 	}
-	if err := l.down(); err != nil {
+	l.once.Do(func() {}) // whoever comes too late finds no lab
+	if l.lab == nil {
+		return result
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := l.lab.Down(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "labtest: cannot take the lab down:", err)
 		return 1
 	}
 	return result
 }
 
-// Backend is the lab's containers themselves; it brings the lab up.
-func (l *Lab) Backend(t testing.TB) *lxc.Backend {
-	t.Helper()
-	l.use(t)
-	return l.backend
-}
-
-// Template is the path of the lab's default template.
-func (l *Lab) Template(t testing.TB) string {
-	t.Helper()
-	l.use(t)
-	return l.template
-}
-
-// Network is the lab's network.
-func (l *Lab) Network(t testing.TB) network.Config {
-	t.Helper()
-	l.use(t)
-	return l.net
-}
-
-// Allocate gives a vmid and an address that no other test of this lab has.
-func (l *Lab) Allocate(t testing.TB) (vmid int, addr netip.Prefix) {
-	t.Helper()
-	l.use(t)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.next++
-	ip := l.net.Gateway().As4()
-	ip[3] += byte(9 + l.next)
-	if l.next > 240 {
-		t.Fatal("labtest: this lab's subnet has no address left")
-	}
-	return 100 + l.next, netip.PrefixFrom(netip.AddrFrom4(ip), l.net.Subnet.Bits())
-}
-
-// use brings the lab up once, or skips or fails the test.
-func (l *Lab) use(t testing.TB) {
+// Up is the lab, brought up by the first test that asks for it.
+func (l *Lab) Up(t testing.TB) *lab.Lab {
 	t.Helper()
 	RequireOrSkip(t)
 	if !l.main {
 		t.Fatal("labtest: call Lab.Main from TestMain, or nothing takes the lab down")
 	}
-	l.once.Do(func() { l.err = l.up(context.Background()) })
-	if l.err != nil {
+	l.once.Do(func() { l.lab, l.err = l.up(context.Background()) })
+	if l.lab == nil {
 		t.Fatalf("labtest: cannot bring the lab up: %v", l.err)
 	}
+	return l.lab
 }
 
-// cacheDir is where templates and downloads are kept across labs.
-func cacheDir() string {
-	if dir := os.Getenv("APPSTACK_LAB_CACHE"); dir != "" {
-		return dir
-	}
-	return "/var/cache/appstack-lab"
+// Backend is the lab's containers themselves.
+func (l *Lab) Backend(t testing.TB) *lxc.Backend {
+	t.Helper()
+	return l.Up(t).Guests
 }
 
-func (l *Lab) up(ctx context.Context) (err error) {
-	if err := l.claim(ctx); err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			l.down()
-		}
-	}()
-	progress := func(line string) { fmt.Fprintln(os.Stderr, "labtest:", line) }
-	if l.template, err = template.Build(ctx, cacheDir(), template.Default(), progress); err != nil {
-		return err
-	}
-	if err := network.Up(ctx, l.net); err != nil {
-		return err
-	}
-	l.serve()
-	l.backend, err = lxc.Open(ctx, lxc.Options{
-		Dir: l.dir, Name: l.net.Bridge, Bridge: l.net.Bridge, Nameserver: l.net.Gateway(),
-	})
-	return err
-}
-
-// serve runs what the guests find on the bridge's address.
-func (l *Lab) serve() {
-	ctx, cancel := context.WithCancel(context.Background())
-	l.cancel = cancel
-	complain := func(err error) {
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "labtest:", err)
-		}
-	}
-	cache := &network.Cache{Dir: filepath.Join(cacheDir(), "http")}
-	l.served.Go(func() { complain(cache.Serve(ctx, netip.AddrPortFrom(l.net.Gateway(), uint16(l.net.ProxyPort)))) })
-	names := network.Resolver{Upstream: l.net.Resolver}
-	l.served.Go(func() { complain(names.Serve(ctx, l.net.Gateway())) })
-}
-
-// claim finds a place for the lab that no other process has: a locked file.
-func (l *Lab) claim(ctx context.Context) error {
-	if err := os.MkdirAll("/run/pvelab", 0o755); err != nil {
-		return err
-	}
-	resolvers, err := network.Resolvers("/etc/resolv.conf")
+// Allocate gives a vmid and an address that no other test of this lab has.
+func (l *Lab) Allocate(t testing.TB) (vmid int, addr netip.Prefix) {
+	t.Helper()
+	vmid, addr, err := l.Up(t).Allocate()
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	for n := 1; n < 64; n++ {
-		f, err := os.OpenFile(fmt.Sprintf("/run/pvelab/slot-%d", n), os.O_CREATE|os.O_RDWR, 0o644)
-		if err != nil {
-			return err
-		}
-		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-			f.Close()
-			continue
-		}
-		l.slot, l.dir = f, fmt.Sprintf("/var/lib/pvelab/test-%d", n)
-		l.net = network.Config{
-			Bridge: fmt.Sprintf("pvelab%d", n), ProxyPort: 3142, Resolver: resolvers,
-			Subnet: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 86, byte(n), 0}), 24),
-		}
-		return l.sweep(ctx)
-	}
-	return fmt.Errorf("63 labs run already")
+	return vmid, addr
 }
 
-// sweep removes what the place's last tenant left.
-func (l *Lab) sweep(ctx context.Context) error {
-	if err := lxc.Clean(ctx, l.dir, l.net.Bridge); err != nil {
-		return err
-	}
-	if err := network.Down(ctx, l.net); err != nil {
-		return err
-	}
-	return os.RemoveAll(l.dir)
-}
-
-func (l *Lab) down() error {
-	if l.slot == nil {
-		return nil
-	}
-	if l.backend != nil {
-		l.backend.Close()
-	}
-	if l.cancel != nil {
-		l.cancel()
-		l.served.Wait()
-	}
-	err := l.sweep(context.Background())
-	return firstError(err, l.slot.Close())
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
+// up takes the first place that no other process has.
+func (l *Lab) up(ctx context.Context) (*lab.Lab, error) {
+	o := l.Options
+	o.Fresh = true
+	o.Progress = func(line string) { fmt.Fprintln(os.Stderr, "labtest:", line) }
+	for n := byte(1); n < 64; n++ {
+		o.Bridge = fmt.Sprintf("pvelab%d", n)
+		o.Subnet = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 86, n, 0}), 24)
+		o.Dir = filepath.Join("/var/lib/pvelab", o.Bridge)
+		up, err := lab.Up(ctx, o)
+		if !errors.Is(err, lab.ErrBusy) {
+			return up, err
 		}
 	}
-	return nil
+	return nil, errors.New("63 labs run already")
 }
-
-var _ io.Closer = (*lxc.Backend)(nil)

@@ -39,6 +39,7 @@ type Backend struct {
 
 	mu     sync.Mutex
 	guests map[int]*guest
+	faults map[int]Fault
 	closed bool
 	watch  sync.WaitGroup
 }
@@ -63,7 +64,7 @@ func Open(ctx context.Context, opt Options) (*Backend, error) {
 	}
 	b := &Backend{
 		opt: opt, store: st, limits: newLimiter(),
-		events: make(chan int, 64), guests: map[int]*guest{},
+		events: make(chan int, 64), guests: map[int]*guest{}, faults: map[int]Fault{},
 	}
 	if b.lxcfs, err = startLXCFS(ctx, opt.Dir); err != nil {
 		opt.Log.Warn("containers will see the machine's memory, not theirs", "error", err)

@@ -37,7 +37,7 @@ func TestGuestIsARealMachine(t *testing.T) {
 
 func TestNoPacketLeavesTheMachine(t *testing.T) {
 	g := lab.Guest(t)
-	bridge := lab.Network(t).Bridge
+	bridge := lab.Up(t).Bridge()
 	for _, addr := range []string{"10.1.2.3", "10.86.200.1", "172.16.1.1", "192.168.1.1", "100.64.0.1", "169.254.169.254"} {
 		// Ask the kernel first what it would do: if the guard has a hole, this test
 		// must not be what sends a packet through it.

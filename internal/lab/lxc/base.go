@@ -11,47 +11,44 @@ import (
 )
 
 // base is the image that a template's archive was unpacked into, made when first
-// asked for, and the size of what the archive holds. An archive that changed under
-// its name is another template.
-func (s *store) base(ctx context.Context, archive string) (string, int64, error) {
+// asked for. An archive that changed under its name is another template.
+func (s *store) base(ctx context.Context, archive string) (string, error) {
 	info, err := os.Stat(archive)
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	s.baseMu.Lock()
 	defer s.baseMu.Unlock()
 	name := fmt.Sprintf("%s-%d-%d", filepath.Base(archive), info.Size(), info.ModTime().UnixNano())
 	image := filepath.Join(s.dir, "base", name)
-	if size, err := os.ReadFile(image + ".size"); err == nil {
-		n, err := strconv.ParseInt(string(size), 10, 64)
-		return image, n, err
+	if _, err := os.Stat(image); err == nil {
+		return image, nil
 	}
-	n, err := s.unpack(ctx, archive, image)
-	if err != nil {
-		return "", 0, fmt.Errorf("cannot unpack %s: %w", archive, err)
+	if err := s.unpack(ctx, archive, image+".part"); err != nil {
+		return "", fmt.Errorf("cannot unpack %s: %w", archive, err)
 	}
-	return image, n, os.WriteFile(image+".size", []byte(strconv.FormatInt(n, 10)), 0o644)
+	return image, os.Rename(image+".part", image)
 }
 
-func (s *store) unpack(ctx context.Context, archive, image string) (int64, error) {
+func (s *store) unpack(ctx context.Context, archive, image string) error {
 	root := image + ".root"
 	if err := os.MkdirAll(root, 0o755); err != nil {
-		return 0, err
+		return err
 	}
 	defer os.RemoveAll(root)
 	if _, err := command(ctx, "tar", "--extract", "--auto-compress", "--numeric-owner", "--xattrs",
 		"--acls", "--file="+archive, "--directory="+root); err != nil {
-		return 0, err
+		return err
 	}
 	out, err := command(ctx, "du", "-s", "--bytes", root)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	size, err := strconv.ParseInt(strings.Fields(out)[0], 10, 64)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return size, mkfs(ctx, image, root, size*3/2+(64<<20))
+	return mkfs(ctx, image, root, size*3/2+(64<<20))
 }
 
 // mkfs makes an ext4 image of what root holds. The checksum seed lets each copy

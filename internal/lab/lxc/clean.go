@@ -54,6 +54,17 @@ func members(name string) map[int]bool {
 	return pids
 }
 
+// Count is how many containers of the lab name run.
+func Count(name string) int {
+	n := 0
+	for pid := range members(name) {
+		if isMonitor(pid) {
+			n++
+		}
+	}
+	return n
+}
+
 // killAll ends the lab's processes; a monitor that loses its container cleans up
 // and ends by itself, so those are given a moment.
 func killAll(ctx context.Context, name string) error {

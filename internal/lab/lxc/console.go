@@ -79,3 +79,13 @@ func pollable(f *os.File) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
+
+// ConsoleLog is what a container printed on its console since its first start: the
+// place to look when it does not come up.
+func (b *Backend) ConsoleLog(vmid int) string {
+	text, err := os.ReadFile(filepath.Join(b.opt.Dir, "ct", strconv.Itoa(vmid), "console.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}

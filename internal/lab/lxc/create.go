@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // Create implements the API's Backend.
@@ -26,63 +25,12 @@ func (b *Backend) Create(ctx context.Context, vmid int, spec Spec, progress func
 	if err := g.saveMeta(meta{Unprivileged: spec.Unprivileged, Config: spec.Config}); err != nil {
 		return err
 	}
-	began := time.Now()
-	size, err := b.store.create(ctx, vmid, spec.Template, spec.Size)
-	if err != nil {
+	if err := b.store.create(ctx, vmid, spec.Template, spec.Size); err != nil {
 		return err
 	}
-	if err := b.describe(ctx, vmid, progress); err != nil {
-		return err
-	}
-	progress(fmt.Sprintf("extracting archive '%s'", spec.Template))
-	progress(totalRead(size, time.Since(began)))
-	progress("Detected container architecture: amd64")
 	return b.store.whileMounted(ctx, g, func(root string) error {
 		return b.furnish(ctx, g, spec, progress)
 	})
-}
-
-// totalRead is GNU tar's last line with --totals.
-func totalRead(size int64, took time.Duration) string {
-	rate := float64(size) / max(took.Seconds(), 0.001) / (1 << 20)
-	return fmt.Sprintf("Total bytes read: %d (%dMiB, %.0fMiB/s)", size, size>>20, rate)
-}
-
-// describe prints what mkfs.ext4 says about the new file system.
-func (b *Backend) describe(ctx context.Context, vmid int, progress func(string)) error {
-	out, err := command(ctx, "dumpe2fs", "-h", b.store.image(vmid, "rootfs"))
-	if err != nil {
-		return err
-	}
-	head := map[string]string{}
-	for line := range strings.Lines(out) {
-		name, value, _ := strings.Cut(line, ":")
-		head[name] = strings.TrimSpace(value)
-	}
-	progress(fmt.Sprintf("Creating filesystem with %s 4k blocks and %s inodes", head["Block count"], head["Inode count"]))
-	progress("Filesystem UUID: " + head["Filesystem UUID"])
-	progress("Superblock backups stored on blocks: ")
-	progress("\t" + superblocks(head["Block count"]))
-	return nil
-}
-
-// superblocks are where ext4's sparse_super feature keeps copies: in the groups
-// whose number is 1 or a power of 3, 5 or 7, of 32768 blocks each.
-func superblocks(count string) string {
-	var blocks, n int64
-	fmt.Sscan(count, &blocks)
-	var list []string
-	for group := int64(1); group*32768 < blocks; group++ {
-		for _, base := range []int64{3, 5, 7} {
-			for n = 1; n < group; n *= base {
-			}
-			if n == group {
-				list = append(list, fmt.Sprint(group*32768))
-				break
-			}
-		}
-	}
-	return strings.Join(list, ", ")
 }
 
 // furnish makes an unpacked template into this container.
@@ -101,7 +49,7 @@ func (b *Backend) furnish(ctx context.Context, g *guest, spec Spec, progress fun
 	if err := setKeys(root, spec.SSHKeys); err != nil {
 		return err
 	}
-	return newHostKeys(root, hostname(g.vmid, spec.Config), progress)
+	return newHostKeys(root, spec.Config["hostname"], progress)
 }
 
 func setKeys(root *os.Root, keys string) error {

@@ -36,7 +36,9 @@ func newHostKeys(root *os.Root, host string, progress func(string)) error {
 	if _, err := root.Stat("etc/ssh"); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	host, _, _ = strings.Cut(host, ".")
+	if host, _, _ = strings.Cut(host, "."); host == "" {
+		host = "localhost"
+	}
 	comment := "root@" + host
 	for _, t := range keyTypes {
 		progress(fmt.Sprintf("Creating SSH host key '%s' - this may take some time ...", t.file))

@@ -68,7 +68,7 @@ func (b *Backend) start(ctx context.Context, g *guest, config map[string]string)
 }
 
 func (b *Backend) boot(ctx context.Context, g *guest, meta meta) error {
-	if err := errors.Join(b.customize(g, meta.Config), b.seccomp(g, meta.Config)); err != nil {
+	if err := errors.Join(b.customize(g, meta.Config), b.seccomp(g, meta.Config), b.plantFault(g)); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(g.dir, "config"), []byte(b.lxcConfig(g, meta)), 0o644); err != nil {
@@ -92,7 +92,11 @@ func (b *Backend) boot(ctx context.Context, g *guest, meta meta) error {
 	if pid == 0 {
 		return fmt.Errorf("container '%d' ended while it started", g.vmid)
 	}
-	return b.adopt(g, pid)
+	if err := b.adopt(g, pid); err != nil {
+		return err
+	}
+	b.rebootLater(g.vmid, g.running())
+	return nil
 }
 
 func firstLines(s string, n int) string {

@@ -115,23 +115,23 @@ func cp(ctx context.Context, from, to string) error {
 }
 
 // create makes a container's root disk from a template's archive.
-func (s *store) create(ctx context.Context, vmid int, archive string, size int64) (int64, error) {
-	base, unpacked, err := s.base(ctx, archive)
+func (s *store) create(ctx context.Context, vmid int, archive string, size int64) error {
+	base, err := s.base(ctx, archive)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if err := os.MkdirAll(s.guest(vmid), 0o755); err != nil {
-		return 0, err
+		return err
 	}
 	image := s.image(vmid, "rootfs")
 	if err := cp(ctx, base, image); err != nil {
-		return 0, err
+		return err
 	}
 	if err := s.resizeOffline(ctx, image, size); err != nil {
-		return 0, err
+		return err
 	}
 	_, err = command(ctx, "tune2fs", "-U", "random", image)
-	return unpacked, err
+	return err
 }
 
 // resizeOffline sets an unmounted image's size and its file system's with it.

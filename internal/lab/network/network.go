@@ -160,23 +160,25 @@ func (c Config) rulesDown(ctx context.Context) error {
 	return nil
 }
 
-// Reserved tells whether a bridge of that name exists or addr's network is in
-// use on this machine, so that a lab there would clash.
-func Reserved(c Config) bool {
-	if exists(c.Bridge) {
-		return true
-	}
-	addrs, err := net.InterfaceAddrs()
+// Clash tells what on this machine already uses the lab's subnet, if anything does;
+// the lab's own bridge does not count.
+func Clash(c Config) error {
+	links, err := net.Interfaces()
 	if err != nil {
-		return true
+		return err
 	}
-	for _, a := range addrs {
-		p, err := netip.ParsePrefix(a.String())
-		if err == nil && p.Overlaps(c.Subnet) {
-			return true
+	for _, l := range links {
+		addrs, err := l.Addrs()
+		if err != nil || l.Name == c.Bridge {
+			continue
+		}
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Overlaps(c.Subnet) {
+				return fmt.Errorf("subnet %s is in use: %s has %s", c.Subnet, l.Name, p)
+			}
 		}
 	}
-	return false
+	return nil
 }
 
 func exists(link string) bool {

@@ -1,11 +1,11 @@
-package labtest
+package lab
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
-	"testing"
 )
 
 // needs are the programs that a lab calls and the Debian packages that have them.
@@ -14,16 +14,18 @@ var needs = []struct{ program, pkg string }{
 	{"debootstrap", "debootstrap"},
 	{"iptables", "iptables"},
 	{"ip", "iproute2"},
+	{"git", "git"},
 	{"zstd", "zstd"},
 	{"mkfs.ext4", "e2fsprogs"},
 	{"openssl", "openssl"},
 	{"losetup", "mount"},
 }
 
-// Missing says what this machine lacks for a lab and how to get it; nil: nothing.
+// Missing says what this machine lacks for a lab and the one command that gets it;
+// nil: nothing.
 func Missing() error {
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("the lab needs root (it makes containers, mounts and a bridge): run it with sudo")
+		return errors.New("the lab needs root, for it makes containers, mounts and a bridge: run it with sudo")
 	}
 	var programs, packages []string
 	for _, n := range needs {
@@ -37,15 +39,4 @@ func Missing() error {
 	}
 	return fmt.Errorf("the lab needs %s: apt-get install -y --no-install-recommends %s",
 		strings.Join(programs, ", "), strings.Join(packages, " "))
-}
-
-// RequireOrSkip skips the test, aloud, on a machine that cannot run a lab.
-func RequireOrSkip(t testing.TB) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("the lab boots real containers: not with -short")
-	}
-	if err := Missing(); err != nil {
-		t.Skip(err)
-	}
 }
