@@ -71,7 +71,8 @@ type Origin struct {
 	Checksum string // of the image: "sha256:…" or "sha512:…"; may be empty
 	// Full makes a full clone of a VM template where a linked one is possible, too.
 	Full bool
-	// Reasons tell why this node and this template were chosen, for the plan's notes.
+	// Reasons tell why this node and this template were chosen, and what of the wish
+	// cannot be had, for the plan's notes.
 	Reasons []string
 }
 

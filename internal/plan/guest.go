@@ -17,6 +17,7 @@ func (s Step) OnHypervisor() bool {
 // diffGuest adds the steps on the hypervisor.
 func diffGuest(p *Plan, have, want *machine.Guest, policy Policy) {
 	d := &guestDiff{Plan: p, have: have, want: want, policy: policy, name: strconv.Itoa(want.VMID)}
+	d.reasons()
 	if have == nil {
 		d.create()
 		return
@@ -47,16 +48,21 @@ type guestDiff struct {
 // create plans a guest that is not there.
 func (d *guestDiff) create() {
 	d.add(Create, "guest", d.name, d.summary(), Hot)
-	if o := d.want.Origin; o != nil {
-		for _, reason := range o.Reasons {
-			d.note("%s", reason)
-		}
-	}
 	if d.want.HA {
 		d.add(Add, "ha", haName(d.want), "wanted", Hot)
 	}
 	if d.want.Running {
 		d.add(Start, "guest", d.name, "it is new", Hot)
+	}
+}
+
+// reasons notes why the wanted guest is as it is, where the stack leaves that open.
+func (d *guestDiff) reasons() {
+	if d.want.Origin == nil {
+		return
+	}
+	for _, reason := range d.want.Origin.Reasons {
+		d.note("%s", reason)
 	}
 }
 

@@ -107,6 +107,16 @@ func (c *Client) changes(have *machine.Guest, d description, ch change) (params,
 	return p, err
 }
 
+// Record changes appstack's block in a guest's description, for instance the release
+// that serves or the host keys that a person vouched for. edit may be called several
+// times, with the block as it is then.
+func (c *Client) Record(ctx context.Context, g *machine.Guest, edit func(*machine.Block)) (*machine.Guest, error) {
+	return c.update(ctx, g, change{block: func(b *machine.Block) error {
+		edit(b)
+		return nil
+	}})
+}
+
 // stillPlanned refuses to overwrite a value that the plan has not seen.
 func (ch change) stillPlanned(vmid int, key, found, want string) error {
 	if ch.planned == nil || ch.planned[key] == found {

@@ -21,10 +21,10 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // It looks at other guests only if the plan creates or adopts the guest or changes
 // its name, address or MAC address, so that it costs nothing where nothing changes.
 func (c *Client) Check(ctx context.Context, have, want *machine.Guest, allow Overrides) ([]Finding, error) {
-	if !exposes(have, want) && !starts(have, want) {
-		return nil, nil
+	findings, err := c.newPlaces(ctx, have, want)
+	if err != nil {
+		return nil, err
 	}
-	var findings []Finding
 	if exposes(have, want) {
 		others, err := c.others(ctx)
 		if err != nil {

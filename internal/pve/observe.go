@@ -38,8 +38,33 @@ func (e *HiddenError) Hint() string {
 // it is, or nil if there is none. A guest that is being created, perhaps by a run
 // that died since, is waited for.
 //
+// Where the stack wishes HA and the token may not have it, the wish is taken back
+// and the reason noted in want.
+//
 // It costs one request for all guests of a run and two for each guest.
 func (c *Client) Observe(ctx context.Context, want *machine.Guest) (*machine.Guest, error) {
+	have, err := c.find(ctx, want)
+	if err == nil && want.HA && (have == nil || !have.HA) {
+		err = c.allowHA(ctx, want)
+	}
+	return have, err
+}
+
+// allowHA takes the wish for HA back where the token has not what it takes: Proxmox
+// asks for Sys.Console on / (PVE::API2::HA::Resources).
+func (c *Client) allowHA(ctx context.Context, want *machine.Guest) error {
+	p, err := c.own(ctx)
+	if err != nil || p.has("/", "Sys.Console") {
+		return err
+	}
+	want.HA = false
+	if want.Origin != nil {
+		want.Origin.Reasons = append(want.Origin.Reasons, "ha: the token may not add HA resources: "+grantHint(c.tokenID, "/", "Sys.Console"))
+	}
+	return nil
+}
+
+func (c *Client) find(ctx context.Context, want *machine.Guest) (*machine.Guest, error) {
 	inv, err := c.resources(ctx)
 	if err != nil {
 		return nil, err

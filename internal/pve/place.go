@@ -13,12 +13,10 @@ import (
 
 // storageRow is a storage as a node has it.
 type storageRow struct {
-	Storage string  `json:"storage"`
-	Content string  `json:"content"`
-	Active  int     `json:"active"`
-	Enabled int     `json:"enabled"`
-	Shared  int     `json:"shared"`
-	Avail   float64 `json:"avail"` // bytes
+	Storage string `json:"storage"`
+	Content string `json:"content"`
+	Active  int    `json:"active"`
+	Enabled int    `json:"enabled"`
 }
 
 func (s storageRow) holds(content string) bool {
@@ -108,18 +106,13 @@ func (c *Client) noNode(inv *inventory, want *machine.Guest) Finding {
 
 // look lists what one node has.
 func (c *Client) look(ctx context.Context, n resource) (nodeFacts, error) {
-	f := nodeFacts{name: n.Node, free: n.MaxMem - n.Mem}
+	f, err := c.bridges(ctx, n.Node)
+	if err != nil {
+		return f, err
+	}
+	f.free = n.MaxMem - n.Mem
 	if err := c.get(ctx, "/nodes/"+n.Node+"/storage?enabled=1", &f.storages); err != nil {
 		return f, err
-	}
-	var bridges []struct {
-		Iface string `json:"iface"`
-	}
-	if err := c.get(ctx, "/nodes/"+n.Node+"/network?type=any_bridge", &bridges); err != nil {
-		return f, err
-	}
-	for _, b := range bridges {
-		f.bridges = append(f.bridges, b.Iface)
 	}
 	for _, s := range f.storages {
 		if !s.holds("vztmpl") {
@@ -132,6 +125,19 @@ func (c *Client) look(ctx context.Context, n resource) (nodeFacts, error) {
 		f.templates = append(f.templates, volumes...)
 	}
 	return f, nil
+}
+
+// bridges lists a node's bridges that the token may use, vnets included.
+func (c *Client) bridges(ctx context.Context, node string) (nodeFacts, error) {
+	f := nodeFacts{name: node}
+	var rows []struct {
+		Iface string `json:"iface"`
+	}
+	err := c.get(ctx, "/nodes/"+node+"/network?type=any_bridge", &rows)
+	for _, r := range rows {
+		f.bridges = append(f.bridges, r.Iface)
+	}
+	return f, err
 }
 
 // content lists the volumes of one kind on a storage.
@@ -150,31 +156,43 @@ func (c *Client) content(ctx context.Context, node, storage, kind string) ([]str
 // lacks lists what the wanted guest needs and the node does not have, but for the
 // template, which can be downloaded.
 func (f nodeFacts) lacks(want *machine.Guest) []Finding {
-	var problems []Finding
 	content := "rootdir"
 	if want.Kind == machine.KVM {
 		content = "images"
 	}
-	i := slices.IndexFunc(f.storages, func(s storageRow) bool { return s.Storage == want.Origin.Storage })
+	problems := f.lacksStorage(want.Origin.Storage, content)
+	for _, s := range newStorages(nil, want.Config) {
+		if s != want.Origin.Storage {
+			problems = append(problems, f.lacksStorage(s, content)...)
+		}
+	}
+	if bridge := bridgeOf(want.Config); bridge != "" {
+		problems = append(problems, f.lacksBridge(bridge)...)
+	}
+	return problems
+}
+
+func (f nodeFacts) lacksStorage(name, content string) []Finding {
+	i := slices.IndexFunc(f.storages, func(s storageRow) bool { return s.Storage == name })
 	switch {
 	case i < 0:
-		problems = append(problems, blocks(GuardStorage, "the token sees there: "+storageNames(f.storages)+"; to see a storage it needs Datastore.AllocateSpace on it",
-			"node %s has no storage %q that the token may use", f.name, want.Origin.Storage))
+		return []Finding{blocks(GuardStorage, "the token sees there: "+storageNames(f.storages)+"; to see a storage it needs Datastore.AllocateSpace on /storage/"+name,
+			"node %s has no storage %q that the token may use", f.name, name)}
 	case !f.storages[i].holds(content):
-		problems = append(problems, blocks(GuardStorage, "set its content to include "+content,
-			"storage %s on node %s is not for guests' disks: its content is %s", want.Origin.Storage, f.name, f.storages[i].Content))
+		return []Finding{blocks(GuardStorage, "set its content to include "+content,
+			"storage %s on node %s is not for guests' disks: its content is %s", name, f.name, f.storages[i].Content)}
 	case f.storages[i].Active == 0:
-		problems = append(problems, blocks(GuardStorage, "", "storage %s is not active on node %s", want.Origin.Storage, f.name))
-	case f.storages[i].Avail > 0 && f.storages[i].Avail < float64(want.Origin.DiskGiB)*(1<<30):
-		problems = append(problems, warns(GuardStorage, "", "storage %s on node %s has %.0f GiB left, the disk may grow to %d",
-			want.Origin.Storage, f.name, f.storages[i].Avail/(1<<30), want.Origin.DiskGiB))
+		return []Finding{blocks(GuardStorage, "pvesm status on the node says more", "storage %s is not active on node %s", name, f.name)}
 	}
-	bridge := machine.ParseProperties(want.Config["net0"]).Get("bridge")
-	if bridge != "" && !slices.Contains(f.bridges, bridge) {
-		problems = append(problems, blocks(GuardBridge, "the token sees there: "+strings.Join(f.bridges, ", ")+"; to use a bridge it needs SDN.Use on /sdn/zones/localnetwork/"+bridge,
-			"node %s has no bridge %q that the token may use", f.name, bridge))
+	return nil
+}
+
+func (f nodeFacts) lacksBridge(name string) []Finding {
+	if slices.Contains(f.bridges, name) {
+		return nil
 	}
-	return slices.DeleteFunc(problems, func(p Finding) bool { return !p.Blocks })
+	return []Finding{blocks(GuardBridge, "the token sees there: "+strings.Join(f.bridges, ", ")+"; to use a bridge it needs SDN.Use on /sdn/zones/localnetwork/"+name,
+		"node %s has no bridge %q that the token may use", f.name, name)}
 }
 
 func storageNames(rows []storageRow) string {
@@ -207,4 +225,48 @@ func choose(fit []nodeFacts, want *machine.Guest, of int) (nodeFacts, string) {
 	}
 	return best, fmt.Sprintf("node %s: it has the most free memory (%.1f GiB) of %d that have the storage, the bridge and the template, of %d online",
 		best.name, best.free/(1<<30), len(fit), of)
+}
+
+// newPlaces finds what an existing guest is to use and its node does not have: another
+// bridge, the storage of a further volume.
+func (c *Client) newPlaces(ctx context.Context, have, want *machine.Guest) ([]Finding, error) {
+	if have == nil {
+		return nil, nil // Place has looked
+	}
+	var findings []Finding
+	next := have.Next()
+	if bridge := bridgeOf(want.Config); bridge != "" && bridge != bridgeOf(next) {
+		f, err := c.bridges(ctx, have.Node)
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, f.lacksBridge(bridge)...)
+	}
+	storages := newStorages(next, want.Config)
+	if len(storages) == 0 {
+		return findings, nil
+	}
+	f := nodeFacts{name: have.Node}
+	if err := c.get(ctx, "/nodes/"+have.Node+"/storage?enabled=1", &f.storages); err != nil {
+		return nil, err
+	}
+	for _, s := range storages {
+		findings = append(findings, f.lacksStorage(s, "rootdir")...)
+	}
+	return findings, nil
+}
+
+func bridgeOf(c machine.Config) string { return machine.ParseProperties(c["net0"]).Get("bridge") }
+
+// newStorages are the storages of volumes that are yet to be made.
+func newStorages(have, want machine.Config) []string {
+	var names []string
+	for key, value := range want {
+		volume := machine.ParseProperties(value).Get("")
+		if storage, _, ok := strings.Cut(volume, ":"); ok && strings.HasPrefix(key, "mp") && have[key] == "" {
+			names = append(names, storage)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
