@@ -22,7 +22,7 @@ type Fault struct {
 	Status int           `json:"status,omitempty"` // answer this instead, without taking effect
 	Reason string        `json:"reason,omitempty"` // the status line's text, and the body's message
 	Drop   string        `json:"drop,omitempty"`   // "before" or "after" taking effect: close without an answer
-	Delay  time.Duration `json:"delay,omitempty"`  // wait this long first, in nanoseconds; 2s in the control port's form
+	Delay  time.Duration `json:"delay,omitempty"`  // wait this long first; in JSON 2s, or nanoseconds
 
 	TaskLine  int    `json:"task_line,omitempty"`  // the task fails once its log has so many lines
 	TaskError string `json:"task_error,omitempty"` // its exit status; without TaskLine it fails before it begins
@@ -203,6 +203,14 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
+// unbegun ends a task that never did anything.
+func (t *task) unbegun(err error) error {
+	if t.undo != nil {
+		t.undo()
+	}
+	return err
+}
+
 // sabotaged runs a task with its fault.
 func (s *Server) sabotaged(t *task, run func(*task) error) error {
 	f := t.fault
@@ -212,10 +220,10 @@ func (s *Server) sabotaged(t *task, run func(*task) error) error {
 	s.unlocked(func() { wait(t.ctx, f.Delay) })
 	if f.TaskHang {
 		s.unlocked(func() { <-t.ctx.Done() })
-		return errors.New("received interrupt")
+		return t.unbegun(errInterrupted)
 	}
 	if f.TaskError != "" && f.TaskLine == 0 {
-		return errors.New(f.TaskError)
+		return t.unbegun(errors.New(f.TaskError))
 	}
 	err := run(t)
 	if f.TaskLine > 0 && t.ctx.Err() != nil {

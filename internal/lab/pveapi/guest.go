@@ -273,3 +273,10 @@ func perlErrors(errs map[string]string) error {
 	}
 	return &apiError{status: http.StatusBadRequest, msg: "Parameter verification failed.", errs: schema.Errors(errs)}
 }
+
+// GuestIDs returns the vmids that exist, in order.
+func (s *Server) GuestIDs() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sorted(s.st.Guests)
+}

@@ -68,7 +68,8 @@ func cloneLXC(c *call) (any, error) {
 	ng.Conf.Current["lock"] = "create"
 	c.st.Guests[cl.to] = ng
 	g.Conf.Current["lock"] = "disk"
-	return c.fork("vzclone", itoa(cl.from), func(t *task) error { return c.runClone(t, g, ng, cl) })
+	return c.fork("vzclone", itoa(cl.from), func(t *task) error { return c.runClone(t, g, ng, cl) },
+		func() { c.forget(cl.to); delete(g.Conf.Current, "lock") })
 }
 
 func (c *call) checkTarget(target string) error {

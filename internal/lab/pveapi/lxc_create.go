@@ -62,7 +62,7 @@ func createLXC(c *call) (any, error) {
 			return err
 		}
 		return c.afterCreate(t, cr)
-	})
+	}, func() { c.forget(cr.vmid); unlock() })
 }
 
 // mayCreate checks privileges and existence in Proxmox's order.

@@ -41,7 +41,7 @@ func cloneVM(c *call) (any, error) {
 	ng := &guest{VMID: cl.to, Node: node, Type: "qemu", Conf: guestconf.New(), NewAt: c.now().Unix()}
 	ng.Conf.Current["lock"] = "clone"
 	c.st.Guests[cl.to] = ng
-	return c.fork("qmclone", itoa(cl.from), func(t *task) error { return c.runCloneVM(t, g, ng, cl) })
+	return c.fork("qmclone", itoa(cl.from), func(t *task) error { return c.runCloneVM(t, g, ng, cl) }, func() { c.forget(cl.to) })
 }
 
 func (c *call) prepareCloneVM(g *guest, cl *cloning) error {

@@ -35,7 +35,7 @@ func createVM(c *call) (any, error) {
 			c.forkStartVM(vmid)
 		}
 		return nil
-	})
+	}, func() { c.forget(vmid) })
 }
 
 func (c *call) mayCreateVM(vmid int, pool string, vals map[string]string) error {

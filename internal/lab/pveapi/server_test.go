@@ -102,6 +102,17 @@ type reply struct {
 // call sends a request as the admin token; form nil: no body.
 func (l *lab) call(t *testing.T, method, path string, form url.Values) reply {
 	t.Helper()
+	return l.send(t, "root@pam!ci="+l.secret, method, path, form)
+}
+
+// as sends a request without a body as another token (ID=SECRET).
+func (l *lab) as(t *testing.T, token, method, path string) reply {
+	t.Helper()
+	return l.send(t, token, method, path, nil)
+}
+
+func (l *lab) send(t *testing.T, token, method, path string, form url.Values) reply {
+	t.Helper()
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
@@ -110,7 +121,7 @@ func (l *lab) call(t *testing.T, method, path string, form url.Values) reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "PVEAPIToken=root@pam!ci="+l.secret)
+	req.Header.Set("Authorization", "PVEAPIToken="+token)
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}

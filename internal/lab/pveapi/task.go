@@ -35,7 +35,7 @@ type task struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 	fault    *Fault
-	hang     chan struct{}
+	undo     func() // takes back what was prepared for run, if that is never called
 }
 
 // log adds lines as Proxmox's worker prints them.
@@ -76,9 +76,14 @@ func (t *task) running() bool {
 }
 
 // fork starts a task and returns its UPID. run has s.mu held when it begins, and its
-// error's text is the task's exit status.
-func (c *call) fork(kind, id string, run func(*task) error) (any, error) {
-	return c.Server.fork(c.node(), kind, id, c.who.authuser, run), nil
+// error's text is the task's exit status. undo, if any, takes back what the request
+// prepared, for a task that ends before it begins.
+func (c *call) fork(kind, id string, run func(*task) error, undo ...func()) (any, error) {
+	upid := c.Server.fork(c.node(), kind, id, c.who.authuser, run)
+	if len(undo) > 0 {
+		c.tasks[upid].undo = undo[0]
+	}
+	return upid, nil
 }
 
 func (s *Server) fork(nodeName, kind, id, user string, run func(*task) error) string {

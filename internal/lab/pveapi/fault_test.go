@@ -1,0 +1,170 @@
+package pveapi_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/org/appstack-action/internal/lab/pveapi"
+)
+
+// fails sends a request that gets no answer.
+func (l *lab) fails(t *testing.T, method, path string, form url.Values) {
+	t.Helper()
+	req, err := http.NewRequest(method, l.url+"/api2/json"+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "PVEAPIToken=root@pam!ci="+l.secret)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if res, err := l.client.Do(req); err == nil {
+		res.Body.Close()
+		t.Fatalf("%s %s: got %s, want a dropped connection", method, path, res.Status)
+	}
+}
+
+func TestFaultsOnRequests(t *testing.T) {
+	l := newLab(t, pveapi.Options{})
+	l.task(t, "OK", "POST", "/nodes/pve1/lxc", createForm("101"))
+	inject := func(f pveapi.Fault) {
+		t.Helper()
+		if err := l.Inject(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inject(pveapi.Fault{Method: "GET", Path: "/nodes/*/lxc/101/config", Status: 503, Reason: "busy", Times: 2})
+	for i := 0; i < 2; i++ {
+		if r := l.call(t, "GET", "/nodes/pve1/lxc/101/config", nil); r.Status != 503 || r.Reason != "busy" || r.Message != "busy\n" {
+			t.Errorf("call %d: %d %q %q", i, r.Status, r.Reason, r.Message)
+		}
+	}
+	if r := l.call(t, "GET", "/nodes/pve1/lxc/101/config", nil); r.Status != 200 {
+		t.Errorf("after the faults: %d %s", r.Status, r.Reason)
+	}
+
+	memory := func() any { return l.call(t, "GET", "/nodes/pve1/lxc/101/config", nil).Data.(map[string]any)["memory"] }
+	inject(pveapi.Fault{Method: "PUT", Path: "/nodes/pve1/lxc/101/config", Drop: "before"})
+	l.fails(t, "PUT", "/nodes/pve1/lxc/101/config", url.Values{"memory": {"300"}})
+	if got := memory(); got != 256.0 {
+		t.Errorf("dropped before taking effect, but memory is %v", got)
+	}
+	inject(pveapi.Fault{Method: "PUT", Path: "/nodes/pve1/lxc/101/config", Drop: "after"})
+	l.fails(t, "PUT", "/nodes/pve1/lxc/101/config", url.Values{"memory": {"300"}})
+	if got := memory(); got != 300.0 {
+		t.Errorf("dropped after taking effect, but memory is %v", got)
+	}
+	if err := l.Inject(pveapi.Fault{Status: 500}); err == nil {
+		t.Error("a fault without a path was taken")
+	}
+}
+
+func TestFaultsOnTasks(t *testing.T) {
+	l := newLab(t, pveapi.Options{})
+	for _, f := range []pveapi.Fault{
+		{Task: "vzcreate", TaskError: "unable to create CT 101 - disk on fire"},
+		{Task: "vzcreate:101", TaskLine: 3, TaskError: "interrupted by signal"},
+		{Task: "vzcreate", TaskWarn: "something is odd"},
+	} {
+		if err := l.Inject(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.task(t, "unable to create CT 101 - disk on fire", "POST", "/nodes/pve1/lxc", createForm("101"))
+	if got := l.GuestIDs(); len(got) > 0 {
+		t.Errorf("a creation that failed left %v", got)
+	}
+	l.task(t, "interrupted by signal", "POST", "/nodes/pve1/lxc", createForm("101"))
+	l.task(t, "WARNINGS: 1", "POST", "/nodes/pve1/lxc", createForm("101"))
+
+	if err := l.Inject(pveapi.Fault{Task: "vzstart", TaskHang: true}); err != nil {
+		t.Fatal(err)
+	}
+	upid := l.call(t, "POST", "/nodes/pve1/lxc/101/status/start", url.Values{}).Data.(string)
+	if r := l.call(t, "GET", "/nodes/pve1/tasks/"+upid+"/status", nil); r.Data.(map[string]any)["status"] != "running" {
+		t.Errorf("a task that hangs is %v", r.Data)
+	}
+	if r := l.call(t, "DELETE", "/nodes/pve1/tasks/"+upid, nil); r.Status != 200 {
+		t.Errorf("stop: %d %s", r.Status, r.Reason)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if status, err := l.WaitTask(ctx, upid); err != nil || status != "received interrupt" {
+		t.Errorf("stopped task ended in %q, %v", status, err)
+	}
+}
+
+func TestFullStorageAndOfflineNode(t *testing.T) {
+	l := newLab(t, pveapi.Options{Nodes: []string{"pve1", "pve2"}})
+	l.FillStorage("local-lvm", true)
+	l.task(t, "unable to create CT 101 - unable to create image: No space left on device", "POST", "/nodes/pve1/lxc", createForm("101"))
+	l.SetOffline("pve2", true)
+	if r := l.call(t, "GET", "/nodes/pve2/status", nil); r.Status != 595 {
+		t.Errorf("offline node: %d %s", r.Status, r.Reason)
+	}
+	rows := l.call(t, "GET", "/nodes", nil).Data.([]any)
+	if got := rows[1].(map[string]any)["status"]; got != "offline" {
+		t.Errorf("pve2 is %v", got)
+	}
+	l.ClearFaults()
+	if r := l.call(t, "GET", "/nodes/pve2/status", nil); r.Status != 200 {
+		t.Errorf("node back again: %d %s", r.Status, r.Reason)
+	}
+}
+
+func TestFileLock(t *testing.T) {
+	l := newLab(t, pveapi.Options{LockTimeout: 50 * time.Millisecond})
+	l.task(t, "OK", "POST", "/nodes/pve1/lxc", createForm("101"))
+	release := l.HoldLock(101)
+	r := l.call(t, "PUT", "/nodes/pve1/lxc/101/config", url.Values{"memory": {"300"}})
+	if want := "can't lock file '/run/lock/lxc/pve-config-101.lock' - got timeout"; r.Status != 500 || r.Reason != want {
+		t.Errorf("got %d %q, want 500 %q", r.Status, r.Reason, want)
+	}
+	release()
+	if r := l.call(t, "PUT", "/nodes/pve1/lxc/101/config", url.Values{"memory": {"300"}}); r.Status != 200 {
+		t.Errorf("lock released, yet %d %s", r.Status, r.Reason)
+	}
+}
+
+func TestControlPort(t *testing.T) {
+	l := newLab(t, pveapi.Options{})
+	ctl := httptest.NewServer(l.Control())
+	defer ctl.Close()
+	post := func(method, path, body string, want int) {
+		t.Helper()
+		req, err := http.NewRequest(method, ctl.URL+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%s %s: %s, want %d", method, path, res.Status, want)
+		}
+	}
+	post("POST", "/faults", `{"method":"GET","path":"/version","status":502,"delay":"1ms"}`, 200)
+	if r := l.call(t, "GET", "/version", nil); r.Status != 502 || r.Reason != "Bad Gateway" {
+		t.Errorf("fault by the control port: %d %q", r.Status, r.Reason)
+	}
+	post("POST", "/faults", `{"status":502}`, 400)
+	post("POST", "/faults", `{"path":"/version","colour":"red"}`, 400)
+	post("POST", "/nodes/pve1/offline", "", 200)
+	if r := l.call(t, "GET", "/nodes/pve1/status", nil); r.Status != 595 {
+		t.Errorf("node taken offline: %d", r.Status)
+	}
+	post("DELETE", "/faults", "", 200)
+	post("POST", "/guests/199/lock?lock=backup", "", 400)
+	if r := l.Requests(); len(r) != 2 || r[0].Status != 502 || r[1].Identity != "root@pam!ci" {
+		t.Errorf("log of requests: %+v", r)
+	}
+	post("DELETE", "/requests", "", 200)
+	if r := l.Requests(); len(r) != 0 {
+		t.Errorf("log of requests was not emptied: %+v", r)
+	}
+}
