@@ -162,7 +162,9 @@ func TestDeployKeyBelongsToOneRepository(t *testing.T) {
 	if err := l.AddDeployKey("org/other", key, false); err == nil || !strings.Contains(err.Error(), "already in use") {
 		t.Errorf("second repository: %v", err)
 	}
-	l.RemoveDeployKey(key)
+	if err := l.RemoveDeployKey(key); err != nil {
+		t.Fatal(err)
+	}
 	if out, err := l.git("k", "ls-remote", l.ssh("org/shop")); err == nil {
 		t.Errorf("a removed key still works: %s", out)
 	}
@@ -242,10 +244,14 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestHostKeySurvivesRestart(t *testing.T) {
+func TestKeysSurviveRestart(t *testing.T) {
 	dir := t.TempDir()
 	first, err := New(Options{Dir: dir})
 	if err != nil {
+		t.Fatal(err)
+	}
+	deploy := (&lab{dir: dir}).key(t, "k")
+	if err := first.AddDeployKey("org/shop", deploy, true); err != nil {
 		t.Fatal(err)
 	}
 	second, err := New(Options{Dir: dir})
@@ -255,8 +261,40 @@ func TestHostKeySurvivesRestart(t *testing.T) {
 	if !bytes.Equal(first.HostKey().Marshal(), second.HostKey().Marshal()) {
 		t.Error("the host key changed")
 	}
+	if a := second.lookup(second.keys, string(deploy.Marshal()), "org/shop"); a != Write {
+		t.Errorf("the deploy key's access is %d", a)
+	}
 	info, err := os.Stat(filepath.Join(dir, "ssh_host_ed25519_key"))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the host key's file: %v, %v", info.Mode(), err)
 	}
+}
+
+func FuzzParseKeys(f *testing.F) {
+	f.Add([]byte("org/shop write ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7pD5e2oB0oYp6Xq0kq1mXl0x3sN8x0q5y6p9Wb1r2d\n"))
+	f.Add([]byte("x read"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		keys, err := parseKeys(raw)
+		for _, repos := range keys {
+			if err == nil && len(repos) != 1 {
+				t.Errorf("a key with %d repositories", len(repos))
+			}
+		}
+	})
+}
+
+func FuzzGitCommand(f *testing.F) {
+	f.Add("git-upload-pack 'org/shop.git'")
+	f.Add("git-upload-pack 'org/..'")
+	f.Add("git receive-pack '/a/b'; rm -rf /")
+	f.Fuzz(func(t *testing.T, line string) {
+		m := gitCommand.FindStringSubmatch(line)
+		if m == nil || !repoName.MatchString(m[2]) {
+			return
+		}
+		s := &Server{opt: Options{Dir: "/lab"}}
+		if dir := s.dir(m[2]); !strings.HasPrefix(dir, "/lab/repos/") || strings.Count(dir, "/") != 4 {
+			t.Errorf("%q leads to %s", line, dir)
+		}
+	})
 }

@@ -57,7 +57,8 @@ type Server struct {
 	wg     sync.WaitGroup
 }
 
-// New prepares the directory and the persistent ed25519 host key.
+// New prepares the directory and the persistent ed25519 host key, and knows the deploy
+// keys of an earlier server in the same directory.
 func New(opt Options) (*Server, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -81,11 +82,12 @@ func New(opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		opt: opt, host: host, http: backend,
 		keys: map[string]map[string]Access{}, tokens: map[string]map[string]Access{},
 		conns: map[net.Conn]struct{}{},
-	}, nil
+	}
+	return s, s.loadKeys()
 }
 
 var repoName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
@@ -122,28 +124,6 @@ func (s *Server) Commit(repo, branch string, files gitrepo.Files, message string
 		return "", err
 	}
 	return r.Write(branch, files, message, gitrepo.CommitOptions{})
-}
-
-// AddDeployKey lets an SSH key read one repository, or also write to it. As on GitHub,
-// one deploy key belongs to one repository: a key in use elsewhere is an error.
-func (s *Server) AddDeployKey(repo string, key ssh.PublicKey, write bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id := string(key.Marshal())
-	for other := range s.keys[id] {
-		if other != repo {
-			return fmt.Errorf("cannot add the deploy key to %s: key is already in use", repo)
-		}
-	}
-	s.keys[id] = map[string]Access{repo: accessOf(write)}
-	return nil
-}
-
-// RemoveDeployKey forgets an SSH key.
-func (s *Server) RemoveDeployKey(key ssh.PublicKey) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.keys, string(key.Marshal()))
 }
 
 // AddToken lets an HTTP token read one more repository, or also write to it.
