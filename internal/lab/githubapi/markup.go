@@ -132,24 +132,35 @@ func renderCode(w util.BufWriter, source []byte, node ast.Node, entering bool) (
 	}
 	for i := range n.Lines().Len() {
 		segment := n.Lines().At(i)
-		line := template.HTMLEscapeString(string(segment.Value(source)))
-		if class := diffClass(line); language == "diff" && class != "" {
-			line = `<span class="` + class + `">` + line + `</span>`
+		line := string(segment.Value(source))
+		if language == "diff" {
+			w.WriteString(diffLine(line))
+		} else {
+			w.WriteString(template.HTMLEscapeString(line))
 		}
-		w.WriteString(line)
 	}
 	w.WriteString("</code></pre>\n")
 	return ast.WalkSkipChildren, nil
 }
 
-func diffClass(line string) string {
-	switch {
-	case strings.HasPrefix(line, "&#43;"), strings.HasPrefix(line, "+"):
-		return "d-add"
-	case strings.HasPrefix(line, "-"):
-		return "d-del"
-	case strings.HasPrefix(line, "@@"):
-		return "d-hunk"
+// diffLine colours a line, its line feed included.
+func diffLine(line string) string {
+	escaped := template.HTMLEscapeString(line)
+	for prefix, class := range map[string]string{"+": "d-add", "-": "d-del", "@@": "d-hunk"} {
+		if strings.HasPrefix(line, prefix) {
+			return `<span class="` + class + `">` + escaped + `</span>`
+		}
 	}
-	return ""
+	return escaped
+}
+
+// patchHTML renders the hunks of a file.
+func patchHTML(patch string) template.HTML {
+	var b strings.Builder
+	b.WriteString(`<pre class="code-diff"><code>`)
+	for line := range strings.Lines(patch) {
+		b.WriteString(diffLine(line))
+	}
+	b.WriteString(`</code></pre>`)
+	return template.HTML(b.String())
 }

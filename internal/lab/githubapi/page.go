@@ -26,6 +26,8 @@ func (s *Server) newPages() *http.ServeMux {
 	mux.HandleFunc("GET /{owner}/{repo}/deployments", s.view("deployments.html", s.deploymentsView))
 	mux.HandleFunc("GET /{owner}/{repo}/actions/runs/{run}", s.view("run.html", s.runView))
 	mux.HandleFunc("GET /{owner}/{repo}/actions/runs/{run}/job/{job}", s.view("run.html", s.runView))
+	mux.HandleFunc("GET /{owner}/{repo}/pull/{number}/files", s.view("files.html", s.pullFilesView))
+	mux.HandleFunc("GET /{owner}/{repo}/commit/{sha}", s.view("files.html", s.commitView))
 	mux.HandleFunc("GET /avatar/{login}", avatar)
 	mux.HandleFunc("GET /_lab/style.css", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, web, "web/style.css")
@@ -70,6 +72,7 @@ func (s *Server) viewData(r *http.Request, build func(*call) any) any {
 func (s *Server) functions() template.FuncMap {
 	return template.FuncMap{
 		"markdown": s.markup.html,
+		"patch":    patchHTML,
 		"ago":      func(t time.Time) string { return ago(s.now().Sub(t)) },
 		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"short":    func(sha string) string { return sha[:min(7, len(sha))] },

@@ -98,6 +98,9 @@ func TestPages(t *testing.T) {
 		"/org/shop/pull/1":                      {"Second", "Open", "github-actions", "shop · dev is live", "deployed", "pr-1", "http://10.0.10.101:3000", "Looks good", `<code class="branch">dev</code>`, w.head[:7]},
 		"/org/shop/deployments":                 {"pr-1", "transient", "active", "shop is success", "in progress"},
 		"/org/shop/deployments?environment=dev": {"shop is in_progress"},
+		"/org/shop/pull/1/files":                {"src/app.js", `<span class="d-add">+2`},
+		"/org/shop/commit/dev":                  {"second", "src/app.js"},
+		"/org/shop/commit/main":                 {"first", "Nothing changed"},
 		"/_lab/style.css":                       {".markdown"},
 		"/avatar/octocat":                       {"<svg"},
 	} {
@@ -133,7 +136,7 @@ func TestScreenshot(t *testing.T) {
 		t.Skip("chromium is not installed: apt-get install chromium")
 	}
 	w := story(t)
-	for name, path := range map[string]string{"pull": "/org/shop/pull/1", "deployments": "/org/shop/deployments", "index": "/"} {
+	for name, path := range map[string]string{"pull": "/org/shop/pull/1", "deployments": "/org/shop/deployments", "files": "/org/shop/pull/1/files"} {
 		for mode, flags := range map[string][]string{"light": nil, "dark": {"--force-dark-mode", "--blink-settings=preferredColorScheme=0"}} {
 			file := filepath.Join(dir, name+"-"+mode+".png")
 			args := append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1280,1700", "--screenshot=" + file}, flags...)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/org/appstack-action/internal/lab/gitrepo"
 )
 
 // header is what every page of a repository shows on top.
@@ -215,6 +217,42 @@ func (s *Server) deploymentsView(c *call) any {
 	for _, d := range slices.Backward(c.repo.Deployments) {
 		if page.Selected == "" || page.Selected == d.Environment {
 			page.List = append(page.List, d)
+		}
+	}
+	return page
+}
+
+type filesPage struct {
+	header
+	Heading string
+	Number  int // of the pull request; 0: a commit
+	SHA     string
+	Changes []gitrepo.Change
+}
+
+func (s *Server) pullFilesView(c *call) any {
+	p, err := c.findPull("number")
+	if err != nil {
+		return nil
+	}
+	changes, _, err := c.changes(p)
+	if err != nil {
+		return nil
+	}
+	return filesPage{header{c.repo.Name, p.Title}, p.Title, p.Number, c.headSHA(c.repo, p), changes}
+}
+
+func (s *Server) commitView(c *call) any {
+	git := c.repo.git()
+	commit, err := git.Commit(c.r.PathValue("sha"))
+	if err != nil {
+		return nil
+	}
+	subject, _, _ := strings.Cut(commit.Message, "\n")
+	page := filesPage{header: header{c.repo.Name, subject}, Heading: subject, SHA: commit.SHA}
+	if len(commit.Parents) > 0 {
+		if page.Changes, err = git.Diff(commit.Parents[0], commit.SHA); err != nil {
+			return nil
 		}
 	}
 	return page
