@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // maxExcerpt is how much of a source line an excerpt shows, in characters.
@@ -68,26 +69,45 @@ func (d Diagnostic) renderExcerpt(b *strings.Builder, p painter, gutter string) 
 // how many there are (0: no column is known). Each character of line becomes
 // one character of the result, so that columns keep their meaning.
 func excerpt(line string, pos Pos) (text string, start, width int) {
-	runes := []rune(strings.TrimRight(line, "\r\n"))
-	for i, r := range runes {
-		runes[i] = visibleRune(r)
-	}
-	start = min(max(pos.Col-1, 0), len(runes))
-	end := min(max(pos.EndCol-1, start+1), len(runes)+1)
+	line = strings.TrimRight(line, "\r\n")
+	length := utf8.RuneCountInString(line)
+	start = min(max(pos.Col-1, 0), length)
+	end := min(max(pos.EndCol-1, start+1), length+1)
 	if pos.Col == 0 {
 		end = start
 	}
-	from, prefix := 0, ""
-	if len(runes) > maxExcerpt && end > maxExcerpt-20 {
-		from, prefix = max(0, start-40), "…"
+	from, to := 0, length
+	if length > maxExcerpt {
+		if end > maxExcerpt-20 {
+			from = max(0, start-40)
+		}
+		to = min(length, from+maxExcerpt)
 	}
-	to, suffix := len(runes), ""
-	if to-from > maxExcerpt {
-		to, suffix = from+maxExcerpt, "…"
-	}
-	shift := from - len([]rune(prefix))
 	width = min(end, to+1) - start
-	return strings.TrimRight(prefix+string(runes[from:to])+suffix, " "), start - shift, width
+	text, start = window(line, from, to), start-from
+	if from > 0 {
+		text, start = "…"+text, start+1
+	}
+	if to < length {
+		text += "…"
+	}
+	return strings.TrimRight(text, " "), start, width
+}
+
+// window returns the characters from to to of line, made visible.
+func window(line string, from, to int) string {
+	var b strings.Builder
+	i := 0
+	for _, r := range line {
+		if i >= to {
+			break
+		}
+		if i >= from {
+			b.WriteRune(visibleRune(r))
+		}
+		i++
+	}
+	return b.String()
 }
 
 // renderNotes writes each line of text behind its label, wrapped.

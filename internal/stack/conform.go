@@ -29,11 +29,20 @@ func (f *file) diagnostic(n *node, severity diag.Severity, summary, detail, hint
 	return diag.Diagnostic{
 		Severity: severity,
 		Pos:      pos,
-		Summary:  summary,
-		Detail:   detail,
-		Hint:     hint,
+		Summary:  clip(summary),
+		Detail:   clip(detail),
+		Hint:     clip(hint),
 		Source:   f.line(pos.Line),
 	}
+}
+
+// clip bounds a message that repeats what a file says.
+func clip(s string) string {
+	const most = 1000
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // conform returns the tree at path that f allows. What does not fit is

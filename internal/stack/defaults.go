@@ -29,6 +29,7 @@ var settingsPresets = []preset{
 
 	{path: "guest.type", value: "lxc"},
 	{path: "guest.template", value: "debian-12-standard", only: "guest.type=lxc"},
+	{path: "guest.node", value: "auto"},
 	{path: "guest.cores", value: "1"},
 	{path: "guest.memory", value: "512"},
 	{path: "guest.swap", value: "512", only: "guest.type=lxc"},
@@ -190,11 +191,12 @@ func (c compiled) derive(root *node) *node {
 	if source == nil {
 		return nil
 	}
-	if c.plus != "" {
-		return text(source.value + c.plus)
-	}
 	out := *source
 	out.derived = true
+	if c.plus != "" {
+		out.value += c.plus
+		out.line = 0
+	}
 	return &out
 }
 

@@ -16,10 +16,10 @@ type Lookup func(name string) (value string, ok bool)
 // error at its place; known names help to say what was meant. What could not
 // be checked before, such as an address in a secret, is checked now.
 func (e *Env) Expand(lookup Lookup, known ...string) (*Env, diag.List) {
-	x := expander{file: e.file, known: known, final: true}
+	x := expander{file: e.file, known: known, final: true, budget: newBudget()}
 	x.lookup = func(name string) (string, bool) {
 		if name == "branch" || name == "ip" {
-			own := expander{file: e.file, lookup: lookup}
+			own := expander{file: e.file, lookup: lookup, budget: newBudget()}
 			return ownValue(name, own.expand(e.node.get(name))), true
 		}
 		return lookup(name)
@@ -37,7 +37,7 @@ func (e *Env) Expand(lookup Lookup, known ...string) (*Env, diag.List) {
 // Expand returns a copy of s in which every `${…}` outside the environments
 // is replaced, as [Env.Expand] does. The environments stay as they are.
 func (s *Stack) Expand(lookup Lookup, known ...string) (*Stack, diag.List) {
-	x := expander{file: s.file, lookup: lookup, known: known, final: true}
+	x := expander{file: s.file, lookup: lookup, known: known, final: true, budget: newBudget()}
 	out := *s
 	out.root = x.expand(s.root)
 	out.decode()
@@ -49,9 +49,9 @@ func (s *Stack) Expand(lookup Lookup, known ...string) (*Stack, diag.List) {
 }
 
 // expandOwn replaces what an environment knows by itself.
-func (e *Env) expandOwn(list *diag.List) {
+func (e *Env) expandOwn(list *diag.List, budget *int) {
 	own := map[string]string{"project": e.Project, "env": e.Name}
-	x := expander{file: e.file, lookup: func(name string) (string, bool) {
+	x := expander{file: e.file, budget: budget, lookup: func(name string) (string, bool) {
 		value, ok := own[name]
 		return value, ok
 	}}
@@ -71,6 +71,7 @@ func (e *Env) expandOwn(list *diag.List) {
 	}
 	e.shown = x.expand(e.node)
 	e.node = e.shown
+	list.AddAll(x.list)
 }
 
 // ownValue returns what `${branch}` and `${ip}` stand for: an address goes
@@ -102,7 +103,18 @@ type expander struct {
 	known  []string
 	// final: unknown names are errors and escapes are undone.
 	final bool
-	list  diag.List
+	// budget is how many bytes of text may still be made.
+	budget *int
+	list   diag.List
+}
+
+// maxExpanded bounds the text that a file of maxBytes can grow to: a name
+// that stands for much text may be used often.
+const maxExpanded = 32 << 20
+
+func newBudget() *int {
+	budget := maxExpanded
+	return &budget
 }
 
 // expand returns n with its text replaced, n itself if there is none.
@@ -146,10 +158,17 @@ func (x *expander) scalar(n *node) *node {
 	var b strings.Builder
 	out := *n
 	for _, part := range splitText(n.value) {
+		if b.Len() > *x.budget {
+			break
+		}
 		b.WriteString(x.part(n, part))
 		out.secret = out.secret || x.final && part.name != "" && !contains(envNames, part.name)
 	}
 	if b.String() == n.value {
+		return n
+	}
+	if *x.budget -= b.Len(); *x.budget < 0 {
+		x.list.Add(x.file.diagnostic(n, diag.Error, fmt.Sprintf("all texts together have more than %d MB with `${…}` replaced", maxExpanded>>20), "", ""))
 		return n
 	}
 	out.value = b.String()

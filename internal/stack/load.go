@@ -20,14 +20,25 @@ func Load(name string, src []byte) (*Stack, diag.List) {
 	}
 	c := checker{file: f}
 	root := c.conform(tree, &field{layout: documentLayout}, "")
-	if root == nil {
-		c.list.Sort()
-		return nil, c.list
-	}
 	s := assemble(f, root, &c.list)
 	s.validate(&c.list)
 	c.list.Sort()
-	return s, c.list
+	return s, shorten(c.list)
+}
+
+// maxProblems is how many problems are told at once.
+const maxProblems = 500
+
+// shorten bounds what a file that is wrong throughout makes people read.
+func shorten(list diag.List) diag.List {
+	if len(list) <= maxProblems {
+		return list
+	}
+	rest := diag.Diagnostic{
+		Pos:     diag.Pos{File: list[0].Pos.File},
+		Summary: fmt.Sprintf("%d more problems are not shown", len(list)-maxProblems),
+	}
+	return append(list[:maxProblems:maxProblems], rest)
 }
 
 // assemble builds the stack from a checked tree.
@@ -41,7 +52,8 @@ func assemble(f *file, root *node, list *diag.List) *Stack {
 	if tooMuch(f, root, list) || projects == nil {
 		return s
 	}
-	table := slices.Concat(settingsDefaults, inherit(top))
+	budget := newBudget()
+	table := slices.Concat(inherit(top), settingsDefaults)
 	for _, project := range projects.pairs {
 		if project.value.kind != mapping {
 			continue
@@ -58,7 +70,7 @@ func assemble(f *file, root *node, list *diag.List) *Stack {
 			e := &Env{Project: project.key.value, Name: env.key.value, file: f, key: env.key}
 			e.own = merge(layer, over)
 			e.node = fill(merge(merge(defaults, layer), over), table)
-			e.expandOwn(list)
+			e.expandOwn(list, budget)
 			e.decode()
 			s.Envs = append(s.Envs, e)
 		}

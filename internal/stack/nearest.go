@@ -8,6 +8,9 @@ import "strings"
 func nearest(s string, candidates []string) string {
 	best, bestDistance := "", min(2, max(1, len(s)/3))+1
 	for _, c := range candidates {
+		if len(c)-len(s) > 8 || len(s)-len(c) > 8 {
+			continue // further apart than two slips and some _ and -
+		}
 		d := distance(normalise(s), normalise(c))
 		if d < bestDistance || d == bestDistance && best != "" && commonPrefix(s, c) > commonPrefix(s, best) {
 			best, bestDistance = c, d
@@ -16,10 +19,12 @@ func nearest(s string, candidates []string) string {
 	return best
 }
 
+var separators = strings.NewReplacer("_", "", "-", "")
+
 // normalise makes spellings equal that differ only in style: envVars,
 // env-vars and ENV_VARS.
 func normalise(s string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s))
+	return strings.ToLower(separators.Replace(s))
 }
 
 // distance is the optimal string alignment distance: insertions, deletions,

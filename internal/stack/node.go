@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -76,16 +77,30 @@ func (n *node) find(key string) *pair {
 	return nil
 }
 
-// get follows keys from n and returns what it finds there, or nil.
+// get follows keys and indexes from n and returns what it finds, or nil.
 func (n *node) get(keys ...string) *node {
 	for _, key := range keys {
-		p := n.find(key)
-		if p == nil {
-			return nil
-		}
-		n = p.value
+		n = n.member(key)
 	}
 	return n
+}
+
+// member returns the value under key, or the item of that index.
+func (n *node) member(key string) *node {
+	if n == nil || n.kind == scalar {
+		return nil
+	}
+	if n.kind == sequence {
+		i, err := strconv.Atoi(key)
+		if err != nil || i < 0 || i >= len(n.items) {
+			return nil
+		}
+		return n.items[i]
+	}
+	if p := n.find(key); p != nil {
+		return p.value
+	}
+	return nil
 }
 
 // with returns a copy of n in which key has the given value; nil removes the

@@ -17,7 +17,7 @@ import (
 // Bounds of what is read. A stack of 200 projects with 3 environments each
 // has about 150 kB and 20,000 values.
 const (
-	maxBytes  = 2 << 20
+	maxBytes  = 1 << 20
 	maxDepth  = 100
 	maxValues = 200_000
 )
@@ -86,6 +86,22 @@ func isNameByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("_.- ", c) >= 0
 }
 
+// tooManyValues is said of a file beyond maxValues.
+var tooManyValues = fmt.Sprintf("the file has more than %d values", maxValues)
+
+// countMarks returns an upper bound of the values in src, cheaply: each but
+// the first comes with one of these characters.
+func countMarks(src []byte) int {
+	n := 0
+	for _, c := range src {
+		switch c {
+		case ',', ':', '\n', '-', '[', '{', '?':
+			n++
+		}
+	}
+	return n
+}
+
 // checkBytes refuses what is no reasonable text before YAML sees it.
 func checkBytes(f *file, src []byte) *diag.Diagnostic {
 	refuse := func(offset int, summary, hint string) *diag.Diagnostic {
@@ -113,27 +129,36 @@ func checkBytes(f *file, src []byte) *diag.Diagnostic {
 	if i := invalidUTF8(src); i >= 0 {
 		return refuse(i, fmt.Sprintf("byte 0x%02x is not UTF-8", src[i]), "save the file as UTF-8")
 	}
-	if i := forbidden(src); i >= 0 {
-		return refuse(i, "the file contains a control character", "remove it, or write it as an escape such as \"\\x07\"")
+	if n := countMarks(src); n > maxValues {
+		return refuse(-1, tooManyValues, "")
+	}
+	if i, summary, hint := forbidden(src); i >= 0 {
+		return refuse(i, summary, hint)
 	}
 	return nil
 }
 
-// forbidden returns the offset of the first character that YAML does not
-// allow (YAML 1.2.2, 5.1), or -1. src is valid UTF-8.
-func forbidden(src []byte) int {
+// forbidden returns the first character that YAML does not allow (YAML
+// 1.2.2, 5.1), or that YAML 1.1 reads as the end of a line and editors don't:
+// line numbers would be off from there. It returns -1 if there is none. src is
+// valid UTF-8.
+func forbidden(src []byte) (offset int, summary, hint string) {
 	for i, c := range src {
 		switch {
-		case c >= 0x20 && c < 0x7f, c == '\n', c == '\r', c == '\t':
+		case c >= 0x20 && c < 0x7f, c == '\n', c == '\t', c == '\r' && i+1 < len(src) && src[i+1] == '\n':
+		case c == '\r':
+			return i, "a carriage return without a line feed", "save the file with line ends of Unix (LF) or Windows (CRLF)"
 		case c < 0x80:
-			return i
-		case utf8.RuneStart(c):
-			if r, _ := utf8.DecodeRune(src[i:]); r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff {
-				return i
+			return i, "the file contains a control character", `remove it, or write it as an escape such as "\x07"`
+		case !utf8.RuneStart(c):
+		default:
+			r, _ := utf8.DecodeRune(src[i:])
+			if r < 0xa0 || r == '\u2028' || r == '\u2029' || r == 0xfffe || r == 0xffff {
+				return i, fmt.Sprintf("the file contains the invisible character %U", r), "remove it"
 			}
 		}
 	}
-	return -1
+	return -1, "", ""
 }
 
 func invalidUTF8(src []byte) int {
@@ -231,13 +256,16 @@ type converter struct {
 
 // fail reports the first failure only; the others would follow from it.
 func (c *converter) fail(at *yaml.Node, summary, hint string) *node {
+	if len(c.list) > 0 {
+		return &node{tag: tagNull, line: at.Line, col: at.Column, size: 1}
+	}
 	c.list.Add(diag.Diagnostic{
 		Pos:     c.file.at(at.Line, at.Column, at.Value),
 		Summary: summary,
 		Hint:    hint,
 		Source:  c.file.line(at.Line),
 	})
-	return &node{tag: tagNull, line: at.Line, col: at.Column}
+	return &node{tag: tagNull, line: at.Line, col: at.Column, size: 1}
 }
 
 func (c *converter) convert(y *yaml.Node) *node {
@@ -271,7 +299,7 @@ func (c *converter) convert(y *yaml.Node) *node {
 		c.done[y] = n
 	}
 	if n.size > maxValues && len(c.list) == 0 {
-		return c.fail(y, fmt.Sprintf("more than %d values, aliases expanded", maxValues), "")
+		return c.fail(y, tooManyValues, "each alias counts as all that it stands for")
 	}
 	return n
 }
@@ -284,8 +312,11 @@ func (c *converter) declare(y *yaml.Node) {
 		c.anchors[y.Anchor] = y
 		return
 	}
+	if len(c.list) > 0 {
+		return
+	}
 	c.fail(y, fmt.Sprintf("anchor `%s` is defined twice", y.Anchor), "give one of them another name")
-	c.list[len(c.list)-1].Detail = fmt.Sprintf("first defined at %s:%d:%d", c.file.name, first.Line, first.Column)
+	c.list[0].Detail = fmt.Sprintf("first defined at %s:%d:%d", c.file.name, first.Line, first.Column)
 }
 
 func (c *converter) alias(y *yaml.Node) *node {

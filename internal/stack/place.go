@@ -77,10 +77,11 @@ func (p place) report(severity diag.Severity, hint, format string, args ...any) 
 	if n == nil {
 		n = p.around
 	}
-	if n.derived {
+	here := p.root.get(p.keys()...)
+	if here != nil && here.derived {
 		return &diag.Diagnostic{}
 	}
-	if n.secret && !p.atKey {
+	if here != nil && here.secret && !p.atKey {
 		p.list.Add(p.file.diagnostic(n, severity, p.String()+": what the secret holds does not fit here", "", ""))
 		return &diag.Diagnostic{}
 	}
@@ -153,23 +154,14 @@ func locate(root *node, keys []string) *node {
 	var found *node
 	n := root
 	for i, key := range keys {
-		p := n.find(key)
-		index, err := strconv.Atoi(key)
-		switch {
-		case p != nil:
-			n = p.value
-			if p.key.line > 0 {
-				found = p.key
-			}
-		case n != nil && n.kind == sequence && err == nil && index >= 0 && index < len(n.items):
-			n = n.items[index]
-			if n.line > 0 {
-				found = n
-			}
-		default:
+		if p := n.find(key); p != nil && p.key.line > 0 {
+			found = p.key
+		}
+		isItem := n != nil && n.kind == sequence
+		if n = n.member(key); n == nil {
 			return found
 		}
-		if i == len(keys)-1 && n.line > 0 {
+		if n.line > 0 && (isItem || i == len(keys)-1) {
 			found = n
 		}
 	}

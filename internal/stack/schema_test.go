@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -94,11 +95,20 @@ func TestSchemaRefuses(t *testing.T) {
 
 func glob(t *testing.T, pattern string) []string {
 	t.Helper()
-	files, err := filepath.Glob(pattern)
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files %s: %v", pattern, err)
+	files, err := globFiles(pattern)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return files
+}
+
+// globFiles returns the files that match, of which there must be some.
+func globFiles(pattern string) ([]string, error) {
+	files, err := filepath.Glob(pattern)
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("no files %s", pattern)
+	}
+	return files, err
 }
 
 func compileSchema(t *testing.T, src []byte) *validator.Schema {

@@ -93,10 +93,17 @@ var habits = map[string][]string{
 	"workdir":               {"dir"},
 }
 
+var habitKeys = slices.Sorted(maps.Keys(habits))
+
 // unknownKey reports the key of p, which l does not know, and returns the
 // key of l that was probably meant, or "".
 func (c *checker) unknownKey(p pair, l *layout, path string) string {
 	key := p.key.value
+	if len(c.list) > maxProblems {
+		// No one will read it, and looking for what was meant takes time.
+		c.report(p.key, fmt.Sprintf("unknown key `%s`%s", key, in(path)), "", "")
+		return ""
+	}
 	meant, hint := likely(key, l), ""
 	if meant != "" {
 		hint = fmt.Sprintf("did you mean `%s`?", meant)
@@ -124,7 +131,7 @@ func likely(key string, l *layout) string {
 	if meant != "" {
 		return meant
 	}
-	return habit(nearest(key, slices.Sorted(maps.Keys(habits))), l)
+	return habit(nearest(key, habitKeys), l)
 }
 
 // habit returns the key of l that goes by the name of key elsewhere, or "".

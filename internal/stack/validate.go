@@ -125,7 +125,7 @@ func (p place) each(items []string, form syntax, hint func(string) string) {
 			h = hint(s)
 		}
 		p.item(i).text(s, form, h)
-		if s != "" && contains(items[:i], s) {
+		if s != "" && !pending(s) && contains(items[:i], s) {
 			p.item(i).fail("", "is %s a second time", quote(s))
 		}
 	}
