@@ -89,6 +89,9 @@ func (c *Client) placeDownload(ctx context.Context, want *machine.Guest, node no
 	file := newestTemplate(files, name)
 	i := slices.IndexFunc(node.storages, func(s storageRow) bool { return s.Active == 1 && s.holds("vztmpl") })
 	if file == "" || i < 0 {
+		if i >= 0 && len(list) == 0 && !strings.Contains(name, ":") {
+			return &FindingsError{[]Finding{c.noDownload(node, name, node.storages[i].Storage)}}
+		}
 		return &FindingsError{[]Finding{noTemplate(node, name, i >= 0)}}
 	}
 	c.placed(want, node.name, node.storages[i].Storage+":vztmpl/"+file, reason)
@@ -98,9 +101,15 @@ func (c *Client) placeDownload(ctx context.Context, want *machine.Guest, node no
 	return nil
 }
 
+// noDownload is for a token to which Proxmox shows no templates to download.
+func (c *Client) noDownload(node nodeFacts, name, storage string) Finding {
+	return blocks(GuardTemplate, "download it there by hand: `pveam download "+storage+" …`; or "+grantHint(c.tokenID, "/storage/"+storage, "Datastore.AllocateTemplate"),
+		"template %q is not on node %s, and the token may not download it", name, node.name)
+}
+
 func noTemplate(node nodeFacts, name string, storage bool) Finding {
 	if !storage {
-		return blocks(GuardTemplate, "the token needs Datastore.AllocateSpace on a storage whose content includes vztmpl",
+		return blocks(GuardTemplate, "the token needs Datastore.AllocateSpace on the path /storage/NAME of a storage whose content includes vztmpl, such as /storage/local",
 			"node %s has no storage for templates that the token may use", node.name)
 	}
 	var have []string

@@ -1,0 +1,194 @@
+package pve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/org/appstack-action/internal/lab/pveapi"
+	"github.com/org/appstack-action/internal/plan"
+	"github.com/org/appstack-action/internal/secret"
+)
+
+// grant is a privilege of docs/proxmox.md: a role's, on the path of its ACL.
+type grant struct{ path, privilege string }
+
+var (
+	roleLine = regexp.MustCompile(`(?m)^pveum role add (\S+) --privs (\S+)$`)
+	aclLine  = regexp.MustCompile(`(?m)^pveum acl modify (\S+) --roles (\S+) --users appstack@pve --tokens 'appstack@pve!ci'$`)
+	tableRow = regexp.MustCompile("(?m)^\\| `(/[^`]*)` \\| `([A-Za-z.]+)` \\|")
+)
+
+// documented reads the commands of docs/proxmox.md.
+func documented(t *testing.T) []grant {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/proxmox.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles := make(map[string]string)
+	for _, m := range roleLine.FindAllStringSubmatch(string(text), -1) {
+		roles[m[1]] = m[2]
+	}
+	var grants []grant
+	for _, m := range aclLine.FindAllStringSubmatch(string(text), -1) {
+		for privilege := range strings.SplitSeq(roles[m[2]], ",") {
+			grants = append(grants, grant{m[1], privilege})
+		}
+	}
+	if len(grants) == 0 {
+		t.Fatal("docs/proxmox.md has no commands that this test understands")
+	}
+	table, _, _ := strings.Cut(string(text), "Further ones")
+	for _, m := range tableRow.FindAllStringSubmatch(table, -1) {
+		if !slices.Contains(grants, grant{m[1], m[2]}) {
+			t.Errorf("the table has %s on %s, the commands have not", m[2], m[1])
+		}
+	}
+	if rows := len(tableRow.FindAllString(table, -1)); rows != len(grants) {
+		t.Errorf("the table has %d rows, the commands grant %d privileges", rows, len(grants))
+	}
+	return grants
+}
+
+// tokenWith makes a user and its token that have these privileges.
+func (l *lab) tokenWith(grants []grant) func(*Options) {
+	l.t.Helper()
+	if err := l.client().call(l.t.Context(), "POST", "/pools", params{"poolid": "appstack"}, nil); err != nil {
+		l.t.Fatal(err)
+	}
+	l.AddUser("appstack@pve", "")
+	key, err := l.AddToken("appstack@pve", "ci", true, "")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	byPath := make(map[string][]string)
+	for _, g := range grants {
+		byPath[g.path] = append(byPath[g.path], g.privilege)
+	}
+	for path, privileges := range byPath {
+		role := "Test" + strings.ReplaceAll(path, "/", "-")
+		l.AddRole(role, privileges...)
+		l.Grant(path, "appstack@pve", role)
+		l.Grant(path, "appstack@pve!ci", role)
+	}
+	return func(o *Options) { o.Token, o.Pool = secret.New("appstack@pve!ci="+key), "appstack" }
+}
+
+// appliance is the lab with the template only in Proxmox's list.
+func applianceLab(t *testing.T) *lab {
+	l := newLab(t, func(o *pveapi.Options) {
+		source := t.TempDir() + "/" + labTemplate
+		if err := os.WriteFile(source, make([]byte, 4096), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o.Appliances = []pveapi.Appliance{{Template: labTemplate, Source: source, Info: map[string]string{
+			"package": "debian-12-standard", "version": "12.12-1", "type": "lxc", "section": "system", "os": "debian-12", "architecture": "amd64"}}}
+	})
+	dir, err := l.TemplateDir("pve1", "local")
+	if err == nil {
+		err = os.Remove(dir + "/" + labTemplate)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// life is all that a stack asks of Proxmox: download, create, start, change every
+// kind of key, grow, restart, stop, start again, destroy.
+func life(ctx context.Context, c *Client) error {
+	want := wantedInLab()
+	want.Pool = "appstack"
+	if _, _, err := cycle(ctx, c, want, plan.Policy{}); err != nil {
+		return err
+	}
+	want.Config["cores"], want.Config["memory"], want.Config["hostname"] = "4", "4096", "shop-devel"
+	want.Config["tags"], want.Config["nameserver"], want.Config["timezone"] = "prod", "10.99.0.2", "host"
+	want.Config["net0"] = "name=eth0,bridge=vmbr0,gw=10.99.0.1,ip=10.99.0.111/24"
+	want.Config["mp0"] = "local-lvm:1,mp=/data"
+	want.Origin.DiskGiB = 10
+	c.Refresh()
+	_, now, err := cycle(ctx, c, want, plan.Policy{})
+	if err != nil {
+		return err
+	}
+	c.Refresh()
+	if p, _, err := cycle(ctx, c, want, plan.Policy{}); err != nil || !p.Empty() {
+		return errors.Join(err, fmt.Errorf("not converged:\n%s", p))
+	}
+	if err := c.stop(ctx, now); err != nil {
+		return err
+	}
+	return c.Destroy(ctx, now, want.Block, nil)
+}
+
+// The token of docs/proxmox.md is enough for everything.
+func TestLeastPrivileges(t *testing.T) {
+	l := applianceLab(t)
+	c := l.client(l.tokenWith(documented(t)))
+	if err := life(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+}
+
+// Without any one of its privileges there is an error before anything is made, that
+// names it and the path, and what grants it.
+func TestEachPrivilegeIsNeeded(t *testing.T) {
+	grants := documented(t)
+	for i, missing := range grants {
+		t.Run(missing.privilege+" on "+missing.path, func(t *testing.T) {
+			l := applianceLab(t)
+			c := l.client(l.tokenWith(slices.Delete(slices.Clone(grants), i, i+1)))
+			err := life(t.Context(), c)
+			if err == nil {
+				t.Fatal("it works without")
+			}
+			hint := ""
+			if h, ok := errors.AsType[interface {
+				error
+				Hint() string
+			}](err); ok {
+				hint = h.Hint()
+			}
+			told := err.Error() + "\n" + hint
+			if !strings.Contains(told, missing.privilege) || !strings.Contains(told, missing.path) {
+				t.Errorf("it does not say what is missing: %s", told)
+			}
+			if _, ok := l.backend.Guest(101); ok {
+				t.Error("a guest was made all the same")
+			}
+		})
+	}
+}
+
+// With the rights of one guest later taken away, Proxmox's own words say so.
+func TestPrivilegeLostLater(t *testing.T) {
+	l := applianceLab(t)
+	grants := documented(t)
+	c := l.client(l.tokenWith(grants))
+	want := wantedInLab()
+	want.Pool = "appstack"
+	if _, _, err := cycle(t.Context(), c, want, plan.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	l.AddRole("Test-pool-appstack", "VM.Audit", "VM.Config.Memory")
+	want.Config["cores"] = "4"
+	_, _, err := cycle(t.Context(), c, want, plan.Policy{})
+	e := asError(err)
+	if e == nil || !strings.Contains(e.Message, "(/vms/101, VM.Config.CPU)") || !strings.Contains(e.Hint(), "pveum acl modify /pool/appstack") {
+		t.Errorf("%v\n%s", err, e.Hint())
+	}
+	l.AddRole("Test-pool-appstack", "VM.Allocate")
+	c.Refresh()
+	_, err = c.Observe(t.Context(), want)
+	hidden, ok := errors.AsType[*HiddenError](err)
+	if !ok || !strings.Contains(hidden.Hint(), "VM.Audit") {
+		t.Errorf("a guest that cannot be seen: %v", err)
+	}
+}
