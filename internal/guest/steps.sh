@@ -241,6 +241,15 @@ deploy() { # SHA UNIT… < what the script reads
 	fresh release "$@"
 }
 
+deploy_tree() { # SHA UNIT…
+	sha=$1
+	shift
+	daemon_reload
+	/usr/local/bin/deploy_app.sh --upload "$sha" <"$state/uploads/$sha.tar"
+	rm -rf $state/uploads
+	fresh release "$@"
+}
+
 ## units
 
 daemon_reload() {
@@ -261,8 +270,8 @@ unit() { # VERB UNIT
 }
 
 enable_unit() {
-	daemon_reload
-	systemctl -q --no-reload enable "$1" # it only makes links
+	rm -f $state/daemon-reload # enable reloads, too; without, systemd goes on saying "disabled"
+	systemctl -q enable "$1"
 }
 
 reload_unit() {
