@@ -133,6 +133,7 @@ func (l *List) Sort() {
 			cmp.Compare(a.Severity, b.Severity),
 			strings.Compare(a.Summary, b.Summary),
 			strings.Compare(a.Detail, b.Detail),
+			strings.Compare(a.Hint, b.Hint),
 		)
 	})
 	*l = slices.Compact(*l)
