@@ -43,7 +43,7 @@ type originWalk struct {
 // the names are the user's own.
 func (w *originWalk) walk(n *node, l *layout, path, key string) {
 	switch {
-	case n == nil:
+	case n == nil || n.bad:
 	case n.kind == mapping && l != nil && l.fields != nil:
 		for _, f := range l.fields {
 			w.walk(n.get(f.key), f.layout, join(path, f.key), f.key)
@@ -111,7 +111,7 @@ func (f *file) references(root *node) []Reference {
 // walk calls visit for each scalar below n.
 func (n *node) walk(visit func(*node)) {
 	switch {
-	case n == nil:
+	case n == nil || n.bad:
 	case n.kind == scalar:
 		visit(n)
 	default:
