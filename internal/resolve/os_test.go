@@ -32,7 +32,7 @@ var testSecrets = map[string]string{
 }
 
 // loadEnv returns an expanded environment of a stack.
-func loadEnv(t *testing.T, src, name string) *stack.Env {
+func loadEnv(t testing.TB, src, name string) *stack.Env {
 	t.Helper()
 	st, list := stack.Load("appstack.yaml", []byte(src))
 	if list.HasErrors() {
