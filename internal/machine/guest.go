@@ -47,9 +47,6 @@ type Guest struct {
 	// Pending are the values that wait for a restart, "" for a pending deletion;
 	// Config has those that the guest runs with.
 	Pending Config `json:"pending,omitempty"`
-	// CloudInit are the cloud-init values that the VM's drive does not have yet;
-	// they apply at the next boot.
-	CloudInit []string `json:"cloud_init,omitempty"`
 	// Digest identifies the configuration that was read, for compare-and-swap.
 	Digest string `json:"-"`
 	// Lock is Proxmox's reason for refusing changes now ("backup", "snapshot", …).
@@ -68,6 +65,7 @@ type Origin struct {
 	Download bool
 	// Image: Template is a cloud image for a VM, a URL or a volume.
 	Image    bool
+	URL      string // where the image is downloaded from, with Download
 	Checksum string // of the image: "sha256:…" or "sha512:…"; may be empty
 	// Full makes a full clone of a VM template where a linked one is possible, too.
 	Full bool

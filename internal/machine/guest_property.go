@@ -2,6 +2,7 @@ package machine
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -234,4 +235,41 @@ func Managed(key, part string) bool {
 		return part != "" && part != "size"
 	}
 	return true
+}
+
+// RootDisk returns the key of the disk that the guest boots from.
+func (g *Guest) RootDisk() string {
+	if g.Kind == LXC {
+		return "rootfs"
+	}
+	order, _, _ := strings.Cut(ParseProperties(g.Config["boot"]).Get("order"), ";")
+	for _, key := range []string{order, "scsi0", "virtio0", "sata0", "ide0"} {
+		if key != "" && g.Config[key] != "" {
+			return key
+		}
+	}
+	return "scsi0"
+}
+
+// SizeMiB reads a volume's size as Proxmox writes it (PVE::JSONSchema::parse_size):
+// 512M, 16G, 1.5T, or bytes. What is no size is 0.
+func SizeMiB(s string) int {
+	unit := 1.0 / (1 << 20)
+	if s != "" {
+		switch s[len(s)-1] {
+		case 'K':
+			unit = 1.0 / (1 << 10)
+		case 'M':
+			unit = 1
+		case 'G':
+			unit = 1 << 10
+		case 'T':
+			unit = 1 << 20
+		}
+	}
+	n, err := strconv.ParseFloat(strings.TrimRight(s, "KMGT"), 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return int(n * unit)
 }

@@ -139,6 +139,8 @@ func (d *guestDiff) block() {
 	switch {
 	case have.Creating:
 		d.add(Set, "config", "description", "the guest's creation was cut short: complete it", Hot)
+	case len(have.HostKeys) == 0 && len(want.HostKeys) == 0 && d.have.Running && hasAgent(d.have):
+		d.add(Set, "config", "description", "SSH host keys: none → those that the guest agent tells", Hot)
 	case want.Repository != "" && have.Repository == "":
 		d.add(Set, "config", "description", "owner: "+have.Owner()+" → "+want.Owner(), Hot)
 	case len(want.HostKeys) > 0 && !sameSet(have.HostKeys, want.HostKeys):
@@ -146,11 +148,17 @@ func (d *guestDiff) block() {
 	}
 }
 
+// hasAgent tells whether a virtual machine is configured to have a guest agent.
+func hasAgent(g *machine.Guest) bool {
+	agent := machine.ParseProperties(g.Config["agent"])
+	return g.Kind == machine.KVM && (agent.Get("") == "1" || agent.Get("enabled") == "1")
+}
+
 // disk plans the root disk's growth.
 func (d *guestDiff) disk() {
 	o := d.want.Origin
-	key := rootDisk(d.have)
-	have := sizeMiB(machine.ParseProperties(d.have.Config[key]).Get("size"))
+	key := d.have.RootDisk()
+	have := machine.SizeMiB(machine.ParseProperties(d.have.Config[key]).Get("size"))
 	if o == nil || o.DiskGiB == 0 || have == 0 || have >= o.DiskGiB<<10 {
 		return
 	}

@@ -252,26 +252,7 @@ func keyList(items []string) string {
 	return strings.Join(items, " ")
 }
 
-// sizeMiB reads a volume's size as Proxmox writes it (PVE::JSONSchema::parse_size):
-// 512M, 16G, 1.5T, or bytes. What is no size is 0.
-func sizeMiB(s string) int {
-	unit := 1.0 / (1 << 20)
-	if s != "" {
-		switch s[len(s)-1] {
-		case 'K':
-			unit = 1.0 / (1 << 10)
-		case 'M':
-			unit = 1
-		case 'G':
-			unit = 1 << 10
-		case 'T':
-			unit = 1 << 20
-		}
-	}
-	return int(decimal(strings.TrimRight(s, "KMGT")) * unit)
-}
-
-// size writes MiB as Proxmox does.
+// sizeText writes MiB as Proxmox does.
 func sizeText(mib int) string {
 	if mib%1024 == 0 {
 		return fmt.Sprintf("%dG", mib/1024)

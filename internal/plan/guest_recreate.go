@@ -32,7 +32,7 @@ func (d *guestDiff) unmendable() []string {
 
 // diskCauses are the root disk's: another storage, a smaller size.
 func diskCauses(have *machine.Guest, o *machine.Origin) []string {
-	root := have.Config[rootDisk(have)]
+	root := have.Config[have.RootDisk()]
 	if root == "" {
 		return nil
 	}
@@ -41,24 +41,10 @@ func diskCauses(have *machine.Guest, o *machine.Origin) []string {
 	if storage, _, ok := strings.Cut(volume, ":"); ok && o.Storage != "" && storage != o.Storage {
 		causes = append(causes, "storage "+fromTo(storage, o.Storage))
 	}
-	if now := sizeMiB(machine.ParseProperties(root).Get("size")); o.DiskGiB != 0 && now > o.DiskGiB<<10 {
+	if now := machine.SizeMiB(machine.ParseProperties(root).Get("size")); o.DiskGiB != 0 && now > o.DiskGiB<<10 {
 		causes = append(causes, fmt.Sprintf("disk %s → %dG, and a disk cannot shrink", sizeText(now), o.DiskGiB))
 	}
 	return causes
-}
-
-// rootDisk is the key of the disk that the guest boots from.
-func rootDisk(g *machine.Guest) string {
-	if g.Kind == machine.LXC {
-		return "rootfs"
-	}
-	order, _, _ := strings.Cut(machine.ParseProperties(g.Config["boot"]).Get("order"), ";")
-	for _, key := range []string{order, "scsi0", "virtio0", "sata0", "ide0"} {
-		if key != "" && g.Config[key] != "" {
-			return key
-		}
-	}
-	return "scsi0"
 }
 
 // distribution matches the name of a template of Proxmox's: debian-12-standard_….

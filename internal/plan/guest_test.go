@@ -45,7 +45,7 @@ func foundVM() *machine.Guest {
 			"agent": "1", "scsi0": "local-lvm:vm-101-disk-0,discard=on,size=16G", "boot": "order=scsi0",
 			"smbios1": "uuid=x", "vmgenid": "y", "ide2": "local-lvm:vm-101-cloudinit,media=cdrom",
 		},
-		Block: &machine.Block{Project: "shop", Env: "dev", Repository: "org/shop"},
+		Block: &machine.Block{Project: "shop", Env: "dev", Repository: "org/shop", HostKeys: []string{"SHA256:a"}},
 	}
 }
 
@@ -766,6 +766,25 @@ var guestPlans = []struct {
 	{
 		name: "kvm: no change", vm: true,
 		edit: func(_, _ *machine.Guest) {},
+		plan: "shop/dev: no changes\n",
+	},
+	{
+		name: "kvm: host keys that are not pinned yet", vm: true,
+		edit: func(h, _ *machine.Guest) { h.Block.HostKeys = nil },
+		plan: "" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"  ~ set config description: SSH host keys: none → those that the guest agent tells\n",
+	},
+	{
+		name: "kvm: host keys of a stopped VM", vm: true,
+		edit: func(h, _ *machine.Guest) { h.Block.HostKeys, h.Running = nil, false },
+		plan: "" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"  > start guest 101: it is stopped\n",
+	},
+	{
+		name: "kvm: host keys without an agent", vm: true,
+		edit: func(h, w *machine.Guest) { h.Block.HostKeys = nil; h.Config["agent"] = "0"; w.Config["agent"] = "0" },
 		plan: "shop/dev: no changes\n",
 	},
 	{

@@ -98,7 +98,9 @@ func (a *application) do(ctx context.Context, steps []plan.Step) (err error) {
 			a.claimed(a.now.VMID)
 		}
 	case plan.Resource{Kind: "guest", Name: string(plan.Start)}:
-		err = a.powered(ctx, a.start)
+		if err = a.powered(ctx, a.start); err == nil {
+			err = a.pin(ctx)
+		}
 	case plan.Resource{Kind: "guest", Name: string(plan.Restart)}:
 		err = a.powered(ctx, a.restart)
 	case plan.Resource{Kind: "guest", Name: string(plan.Destroy)}:
@@ -124,6 +126,21 @@ func (a *application) powered(ctx context.Context, verb func(context.Context, *m
 	if err == nil {
 		a.now = now
 	}
+	return err
+}
+
+// pin keeps the host keys of a virtual machine that has just come up, as its guest
+// agent tells them; a container's are known from its creation.
+func (a *application) pin(ctx context.Context) error {
+	b := a.now.Block
+	if !hasAgent(a.now) || b == nil || len(b.HostKeys) > 0 || len(a.want.Block.HostKeys) > 0 {
+		return nil
+	}
+	keys, err := a.agentHostKeys(ctx, a.now)
+	if err != nil {
+		return err
+	}
+	a.now, err = a.Record(ctx, a.now, func(b *machine.Block) { b.HostKeys = keys })
 	return err
 }
 
@@ -158,12 +175,9 @@ func (a *application) configure(ctx context.Context, steps []plan.Step) error {
 // describe makes the change write appstack's block; where a creation was cut short,
 // with the host keys that its log still tells.
 func (a *application) describe(ctx context.Context, ch *change) error {
-	var keys []string
-	if a.have.Block != nil && a.have.Block.Creating && a.have.Kind == machine.LXC {
-		var err error
-		if keys, err = a.recoverHostKeys(ctx, a.have); err != nil {
-			return err
-		}
+	keys, err := a.missingHostKeys(ctx)
+	if err != nil {
+		return err
 	}
 	ch.block = func(b *machine.Block) error {
 		if len(keys) > 0 {
@@ -172,6 +186,20 @@ func (a *application) describe(ctx context.Context, ch *change) error {
 		return a.ownBlock(b)
 	}
 	return nil
+}
+
+// missingHostKeys finds the host keys that a run which died did not pin any more.
+func (a *application) missingHostKeys(ctx context.Context) ([]string, error) {
+	b := a.have.Block
+	switch {
+	case b == nil || len(b.HostKeys) > 0 || len(a.want.Block.HostKeys) > 0:
+		return nil, nil
+	case a.have.Kind == machine.LXC && b.Creating:
+		return a.recoverHostKeys(ctx, a.have)
+	case hasAgent(a.have) && a.have.Running:
+		return a.agentHostKeys(ctx, a.have)
+	}
+	return nil, nil
 }
 
 // ownBlock writes the wanted owner into a block, and leaves what else it holds.
@@ -212,29 +240,34 @@ func (a *application) recreate(ctx context.Context) error {
 	return err
 }
 
-// grow resizes a disk to an absolute size, so that doing it twice does no harm.
+// grow resizes a disk.
 func (a *application) grow(ctx context.Context, s plan.Step) error {
 	if err := a.fencedNow(ctx, a.now); err != nil {
 		return err
 	}
-	size := fmt.Sprintf("%dG", a.want.Origin.DiskGiB)
-	t, err := a.run(ctx, job{what: "the growth of " + s.Resource.Name + " of " + describe(a.now), guest: a.now,
-		kinds: []string{"resize"}, method: http.MethodPut, path: guestPath(a.now) + "/resize",
-		params: params{"disk": s.Resource.Name, "size": size}})
-	if e := asError(err); e != nil && strings.Contains(e.Message, "already at specified size") {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	// Proxmox calls it a success when the volume grew and the file system did not.
-	log, err := a.taskLog(ctx, t.upid)
+	log, err := a.resize(ctx, a.now, s.Resource.Name, a.want.Origin.DiskGiB)
 	for _, line := range log {
+		// Proxmox calls it a success when the volume grew and the file system did not.
 		if strings.Contains(line, "Failed to update the container's filesystem") {
 			a.progress.Line(s, line)
 		}
 	}
 	return err
+}
+
+// resize gives a disk an absolute size, so that doing it twice does no harm. It
+// returns the task's log.
+func (c *Client) resize(ctx context.Context, g *machine.Guest, disk string, gib int) ([]string, error) {
+	t, err := c.run(ctx, job{what: "the growth of " + disk + " of " + describe(g), guest: g,
+		kinds: []string{"resize"}, method: http.MethodPut, path: guestPath(g) + "/resize",
+		params: params{"disk": disk, "size": fmt.Sprintf("%dG", gib)}})
+	if e := asError(err); e != nil && strings.Contains(e.Message, "already at specified size") {
+		return nil, nil
+	}
+	if err != nil || t.upid == "" {
+		return nil, err
+	}
+	return c.taskLog(ctx, t.upid)
 }
 
 // setHA has the guest watched by Proxmox's HA manager, or no longer.

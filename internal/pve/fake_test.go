@@ -139,7 +139,7 @@ func (f *fake) client(edit ...func(*Options)) *Client {
 
 func testTiming() timing {
 	return timing{lock: 300 * time.Millisecond, task: 5 * time.Second, create: 5 * time.Second,
-		shutdown: 2 * time.Second, poll: time.Millisecond, pollMax: 5 * time.Millisecond,
+		shutdown: 2 * time.Second, agent: 2 * time.Second, poll: time.Millisecond, pollMax: 5 * time.Millisecond,
 		backoff: time.Millisecond, tell: 10 * time.Millisecond, reachable: 2 * time.Second}
 }
 

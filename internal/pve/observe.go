@@ -104,14 +104,8 @@ func (c *Client) observeHidden(ctx context.Context, inv *inventory, want *machin
 		return nil, err
 	}
 	for _, node := range candidates(inv, want) {
-		rows, err := c.tasks(ctx, &machine.Guest{Node: node, VMID: want.VMID}, creating)
-		if err != nil || len(rows) == 0 {
-			continue // an unreachable node hides no guest of another one
-		}
-		if rows[0].running() {
-			if _, err := c.wait(ctx, rows[0].UPID, "the creation of "+describe(want), c.times.create); err != nil {
-				return nil, err
-			}
+		if err := c.awaitCreation(ctx, node, want); err != nil {
+			return nil, err
 		}
 		g, err := c.read(ctx, &machine.Guest{Kind: want.Kind, VMID: want.VMID, Node: node})
 		if err == nil {
@@ -119,6 +113,33 @@ func (c *Client) observeHidden(ctx context.Context, inv *inventory, want *machin
 		}
 	}
 	return nil, &HiddenError{VMID: want.VMID, token: c.tokenID, pool: c.pool}
+}
+
+// awaitCreation waits for a creation of the wanted guest that is under way on the
+// node, or for the clones of its template. A node that does not answer hides no guest
+// of another one.
+func (c *Client) awaitCreation(ctx context.Context, node string, want *machine.Guest) error {
+	ids := []int{want.VMID}
+	if want.Kind == machine.KVM && want.Origin != nil && !want.Origin.Image {
+		if source, err := c.cloneSource(ctx, want); err == nil {
+			ids = append(ids, source.VMID)
+		}
+	}
+	for _, id := range ids {
+		rows, err := c.tasks(ctx, &machine.Guest{Node: node, VMID: id}, creating)
+		if err != nil {
+			continue
+		}
+		for _, r := range rows {
+			if !r.running() {
+				continue
+			}
+			if _, err := c.wait(ctx, r.UPID, "the creation of "+describe(want), c.times.create); err != nil && id == want.VMID {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // candidates are the nodes on which the wanted guest may be.
@@ -138,7 +159,7 @@ func (c *Client) read(ctx context.Context, ref *machine.Guest) (*machine.Guest, 
 	start := time.Now()
 	for {
 		g, _, err := c.readOnce(ctx, ref)
-		if err != nil || g.Lock != "create" {
+		if err != nil || g.Lock != "create" && g.Lock != "clone" {
 			return g, err
 		}
 		if time.Since(start) > c.times.create {

@@ -56,6 +56,9 @@ func (c *Client) run(ctx context.Context, j job) (*task, error) {
 		if err != nil {
 			return nil, err
 		}
+		if upid == "" { // Proxmox VE 8 does some of it at once
+			return &task{}, nil
+		}
 		t, err := c.wait(ctx, upid, j.what, j.limit)
 		failed, ok := errors.AsType[*TaskError](err)
 		if !ok || failed.Running || !lockText(failed.Status) || time.Since(start) > c.times.lock {
