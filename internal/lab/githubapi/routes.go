@@ -88,67 +88,91 @@ func (t table) find(r *http.Request) (route, bool) {
 // routes is all that the look-alike serves. The permissions are those of
 // docs.github.com, "Permissions required for GitHub Apps".
 func routes() []route {
-	r := func(tail string) string { return "/repos/{owner}/{repo}" + tail }
+	return slices.Concat(metaRoutes(), pullRoutes(), deploymentRoutes(), checkRoutes(), gitRoutes(), runRoutes())
+}
+
+// in is a path below a repository.
+func in(tail string) string { return "/repos/{owner}/{repo}" + tail }
+
+func metaRoutes() []route {
 	return []route{
 		{"GET", "/user", demand{}, getUser, false},
 		{"GET", "/rate_limit", demand{}, getRateLimit, true},
 		{"GET", "/meta", demand{}, getMeta, true},
-		{"GET", r(""), reads("metadata", "contents", "deployments", "pull_requests"), getRepo, false},
+		{"GET", in(""), reads("metadata", "contents", "deployments", "pull_requests"), getRepo, false},
+	}
+}
 
-		{"GET", r("/pulls"), reads("pull_requests"), listPulls, false},
-		{"POST", r("/pulls"), writes("pull_requests"), createPull, false},
-		{"GET", r("/pulls/{pull_number}"), reads("pull_requests"), getPull, false},
-		{"PATCH", r("/pulls/{pull_number}"), writes("pull_requests"), editPull, false},
-		{"GET", r("/pulls/{pull_number}/files"), reads("pull_requests"), listPullFiles, false},
-		{"GET", r("/commits/{commit_sha}/pulls"), reads("pull_requests"), listCommitPulls, false},
+func pullRoutes() []route {
+	return []route{
+		{"GET", in("/pulls"), reads("pull_requests"), listPulls, false},
+		{"POST", in("/pulls"), writes("pull_requests"), createPull, false},
+		{"GET", in("/pulls/{pull_number}"), reads("pull_requests"), getPull, false},
+		{"PATCH", in("/pulls/{pull_number}"), writes("pull_requests"), editPull, false},
+		{"GET", in("/pulls/{pull_number}/files"), reads("pull_requests"), listPullFiles, false},
+		{"GET", in("/commits/{commit_sha}/pulls"), reads("pull_requests"), listCommitPulls, false},
+		{"GET", in("/issues/comments"), reads("issues", "pull_requests"), listRepoComments, false},
+		{"GET", in("/issues/comments/{comment_id}"), reads("issues", "pull_requests"), getComment, false},
+		{"PATCH", in("/issues/comments/{comment_id}"), writes("issues", "pull_requests"), editComment, false},
+		{"DELETE", in("/issues/comments/{comment_id}"), writes("issues", "pull_requests"), deleteComment, false},
+		{"GET", in("/issues/{issue_number}"), reads("issues", "pull_requests"), getIssue, false},
+		{"GET", in("/issues/{issue_number}/comments"), reads("issues", "pull_requests"), listComments, false},
+		{"POST", in("/issues/{issue_number}/comments"), writes("issues", "pull_requests"), createComment, false},
+	}
+}
 
-		{"GET", r("/issues/comments"), reads("issues", "pull_requests"), listRepoComments, false},
-		{"GET", r("/issues/comments/{comment_id}"), reads("issues", "pull_requests"), getComment, false},
-		{"PATCH", r("/issues/comments/{comment_id}"), writes("issues", "pull_requests"), editComment, false},
-		{"DELETE", r("/issues/comments/{comment_id}"), writes("issues", "pull_requests"), deleteComment, false},
-		{"GET", r("/issues/{issue_number}"), reads("issues", "pull_requests"), getIssue, false},
-		{"GET", r("/issues/{issue_number}/comments"), reads("issues", "pull_requests"), listComments, false},
-		{"POST", r("/issues/{issue_number}/comments"), writes("issues", "pull_requests"), createComment, false},
+func deploymentRoutes() []route {
+	return []route{
+		{"GET", in("/deployments"), reads("deployments"), listDeployments, false},
+		{"POST", in("/deployments"), writes("deployments"), createDeployment, false},
+		{"GET", in("/deployments/{deployment_id}"), reads("deployments"), getDeployment, false},
+		{"DELETE", in("/deployments/{deployment_id}"), writes("deployments"), deleteDeployment, false},
+		{"GET", in("/deployments/{deployment_id}/statuses"), reads("deployments"), listStatuses, false},
+		{"POST", in("/deployments/{deployment_id}/statuses"), writes("deployments"), createStatus, false},
+		{"GET", in("/deployments/{deployment_id}/statuses/{status_id}"), reads("deployments"), getStatus, false},
+		{"GET", in("/environments"), reads("actions", "environments"), listEnvironments, false},
+		{"GET", in("/environments/{environment_name}"), reads("actions", "environments"), getEnvironment, false},
+		{"PUT", in("/environments/{environment_name}"), writes("administration"), putEnvironment, false},
+		{"DELETE", in("/environments/{environment_name}"), writes("administration"), deleteEnvironment, false},
+	}
+}
 
-		{"GET", r("/deployments"), reads("deployments"), listDeployments, false},
-		{"POST", r("/deployments"), writes("deployments"), createDeployment, false},
-		{"GET", r("/deployments/{deployment_id}"), reads("deployments"), getDeployment, false},
-		{"DELETE", r("/deployments/{deployment_id}"), writes("deployments"), deleteDeployment, false},
-		{"GET", r("/deployments/{deployment_id}/statuses"), reads("deployments"), listStatuses, false},
-		{"POST", r("/deployments/{deployment_id}/statuses"), writes("deployments"), createStatus, false},
-		{"GET", r("/deployments/{deployment_id}/statuses/{status_id}"), reads("deployments"), getStatus, false},
+func checkRoutes() []route {
+	return []route{
+		{"GET", in("/commits/{ref}/check-runs"), reads("checks"), listCheckRuns, false},
+		{"POST", in("/check-runs"), writes("checks"), createCheckRun, false},
+		{"GET", in("/check-runs/{check_run_id}"), reads("checks"), getCheckRun, false},
+		{"PATCH", in("/check-runs/{check_run_id}"), writes("checks"), editCheckRun, false},
+		{"GET", in("/commits/{ref}/status"), reads("statuses"), getCombinedStatus, false},
+		{"GET", in("/commits/{ref}/statuses"), reads("statuses"), listCommitStatuses, false},
+		{"GET", in("/commits/{ref}"), reads("contents"), getCommit, false},
+		{"POST", in("/statuses/{sha}"), writes("statuses"), createCommitStatus, false},
+	}
+}
 
-		{"GET", r("/environments"), reads("actions", "environments"), listEnvironments, false},
-		{"GET", r("/environments/{environment_name}"), reads("actions", "environments"), getEnvironment, false},
-		{"PUT", r("/environments/{environment_name}"), writes("administration"), putEnvironment, false},
-		{"DELETE", r("/environments/{environment_name}"), writes("administration"), deleteEnvironment, false},
+func gitRoutes() []route {
+	return []route{
+		{"GET", in("/compare/{basehead}"), reads("contents"), compareCommits, false},
+		{"GET", in("/contents/{path}"), reads("contents"), getContents, false},
+		{"PUT", in("/contents/{path}"), writes("contents"), putContents, false},
+		{"DELETE", in("/contents/{path}"), writes("contents"), deleteContents, false},
+		{"GET", in("/git/ref/{ref}"), reads("contents"), getRef, false},
+		{"GET", in("/git/matching-refs/{ref}"), reads("contents"), matchingRefs, false},
+		{"POST", in("/git/refs"), writes("contents"), createRef, false},
+		{"PATCH", in("/git/refs/{ref}"), writes("contents"), updateRef, false},
+		{"DELETE", in("/git/refs/{ref}"), writes("contents"), deleteRef, false},
+		{"GET", in("/branches"), reads("contents"), listBranches, false},
+		{"GET", in("/branches/{branch}"), reads("contents"), getBranch, false},
+	}
+}
 
-		{"GET", r("/commits/{ref}/check-runs"), reads("checks"), listCheckRuns, false},
-		{"POST", r("/check-runs"), writes("checks"), createCheckRun, false},
-		{"GET", r("/check-runs/{check_run_id}"), reads("checks"), getCheckRun, false},
-		{"PATCH", r("/check-runs/{check_run_id}"), writes("checks"), editCheckRun, false},
-		{"GET", r("/commits/{ref}/status"), reads("statuses"), getCombinedStatus, false},
-		{"GET", r("/commits/{ref}/statuses"), reads("statuses"), listCommitStatuses, false},
-		{"GET", r("/commits/{ref}"), reads("contents"), getCommit, false},
-		{"POST", r("/statuses/{sha}"), writes("statuses"), createCommitStatus, false},
-
-		{"GET", r("/compare/{basehead}"), reads("contents"), compareCommits, false},
-		{"GET", r("/contents/{path}"), reads("contents"), getContents, false},
-		{"PUT", r("/contents/{path}"), writes("contents"), putContents, false},
-		{"DELETE", r("/contents/{path}"), writes("contents"), deleteContents, false},
-		{"GET", r("/git/ref/{ref}"), reads("contents"), getRef, false},
-		{"GET", r("/git/matching-refs/{ref}"), reads("contents"), matchingRefs, false},
-		{"POST", r("/git/refs"), writes("contents"), createRef, false},
-		{"PATCH", r("/git/refs/{ref}"), writes("contents"), updateRef, false},
-		{"DELETE", r("/git/refs/{ref}"), writes("contents"), deleteRef, false},
-		{"GET", r("/branches"), reads("contents"), listBranches, false},
-		{"GET", r("/branches/{branch}"), reads("contents"), getBranch, false},
-
-		{"GET", r("/actions/runs/{run_id}"), reads("actions"), getRun, false},
-		{"DELETE", r("/actions/runs/{run_id}"), writes("actions"), deleteRun, false},
-		{"GET", r("/actions/runs/{run_id}/jobs"), reads("actions"), listJobs, false},
-		{"GET", r("/actions/runs/{run_id}/attempts/{attempt_number}/jobs"), reads("actions"), listAttemptJobs, false},
-		{"GET", r("/actions/runs/{run_id}/pending_deployments"), reads("actions"), listPending, false},
-		{"POST", r("/actions/runs/{run_id}/pending_deployments"), writes("deployments"), reviewPending, false},
+func runRoutes() []route {
+	return []route{
+		{"GET", in("/actions/runs/{run_id}"), reads("actions"), getRun, false},
+		{"DELETE", in("/actions/runs/{run_id}"), writes("actions"), deleteRun, false},
+		{"GET", in("/actions/runs/{run_id}/jobs"), reads("actions"), listJobs, false},
+		{"GET", in("/actions/runs/{run_id}/attempts/{attempt_number}/jobs"), reads("actions"), listAttemptJobs, false},
+		{"GET", in("/actions/runs/{run_id}/pending_deployments"), reads("actions"), listPending, false},
+		{"POST", in("/actions/runs/{run_id}/pending_deployments"), writes("deployments"), reviewPending, false},
 	}
 }
