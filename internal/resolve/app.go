@@ -120,9 +120,17 @@ func (b *osBuilder) service(s namedService) {
 		After:       b.after(s),
 		Sandbox:     b.sandbox(),
 	}
+	b.runAs(u.User)
 	u.Sandbox.LowPort = s.Port > 0 && s.Port < 1024
 	name := unitName(env, s.Name)
 	b.unit(name, u.Unit(), machine.Unit{Enabled: true, Active: true, Triggers: u.EnvFiles})
+}
+
+// runAs asks for a user that a service or job runs as.
+func (b *osBuilder) runAs(user string) {
+	if _, known := b.os.Users[user]; !known && user != "root" {
+		b.os.Users[user] = machine.User{}
+	}
 }
 
 func (b *osBuilder) after(s namedService) []string {

@@ -36,6 +36,7 @@ func (b *osBuilder) cron() {
 			Run: job.Run, Timeout: seconds(job.Timeout), After: b.after(namedService{}), NeedsRelease: true,
 			Notify: notify, Sandbox: b.sandbox(),
 		}
+		b.runAs(unit.User)
 		b.unit(name+".service", unit.Unit(), machine.Unit{})
 		b.unit(name+".timer", templates.Timer{Mark: b.mark(), Description: about, OnCalendar: calendar}.Unit(),
 			machine.Unit{Enabled: true, Active: true})

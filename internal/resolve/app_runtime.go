@@ -41,11 +41,15 @@ func (b *osBuilder) node() {
 	const list, key, pin = "/etc/apt/sources.list.d/appstack-node.sources", "/etc/apt/keyrings/appstack-node.asc", "/etc/apt/preferences.d/appstack-node"
 	b.dir("/etc/apt/keyrings", 0o755, "root", "root")
 	signedBy := src.SignedBy
-	if strings.Contains(signedBy, "BEGIN PGP") {
-		b.file(key, strings.TrimSpace(signedBy)+"\n")
-		signedBy = key
+	if !strings.Contains(signedBy, "BEGIN PGP") {
+		b.problems.Add(diag.Diagnostic{
+			Severity: diag.Error, Pos: b.env.Pos("app.node_source.signed_by"),
+			Summary: "the repository's key has to be in the stack file, so that nobody can change it on the way",
+			Hint:    "write what `curl -fsSL " + signedBy + "` prints, with `signed_by: |`",
+		})
 	}
-	b.file(list, templates.AptSource{URL: src.URL, Suite: src.Suite, Components: src.Components, SignedBy: signedBy}.File())
+	b.file(key, strings.TrimSpace(signedBy)+"\n")
+	b.file(list, templates.AptSource{URL: src.URL, Suite: src.Suite, Components: src.Components, SignedBy: key}.File())
 	if host := hostOf(src.URL); host != "" {
 		b.file(pin, "Package: nodejs\nPin: origin "+host+"\nPin-Priority: 700\n")
 	}
@@ -65,6 +69,15 @@ func (b *osBuilder) interpreter() string { return "python" + cmp.Or(b.env.App.Ve
 // build is the command that builds the app as a whole.
 func (b *osBuilder) build() string {
 	a := b.env.App
+	if a.Runtime == "node" && a.Version != "" {
+		// Debian's Node.js may have been there before the stack asked for another.
+		check := `[ "$(node -p 'process.versions.node.split(".")[0]')" = ` + a.Version + ` ] || { echo "Node.js $(node --version) is installed, the stack wants ` +
+			a.Version + `: apt-get install nodejs"; exit 1; }`
+		if a.Build == "" {
+			return check
+		}
+		return check + "\n" + a.Build
+	}
 	if a.Build != "" || a.Runtime != "python" {
 		return a.Build
 	}

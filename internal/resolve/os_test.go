@@ -104,7 +104,8 @@ func osText(o *machine.OS) string {
 	for _, name := range slices.Sorted(maps.Keys(o.Packages)) {
 		fmt.Fprintf(&b, "package %s %s\n", name, o.Packages[name])
 	}
-	for name, u := range o.Users {
+	for _, name := range slices.Sorted(maps.Keys(o.Users)) {
+		u := o.Users[name]
 		fmt.Fprintf(&b, "user %s %s %s exclusive=%v\n\t%s\n", name, u.Shell, u.Home, u.Exclusive, strings.Join(u.Keys, "\n\t"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Units)) {

@@ -172,4 +172,7 @@ status() {
 		unit_state "$unit"
 		echo "service=$name $active"
 	done
+	for job in $jobs; do
+		echo "job=$job $(systemctl show --property=Result --property=ExecMainStatus --property=ExecMainExitTimestamp --value "$job" | tr '\n' ' ')"
+	done
 }
