@@ -2,6 +2,7 @@ package pveapi
 
 import (
 	"strings"
+	"time"
 
 	"github.com/org/appstack-action/internal/lab/pveapi/schema"
 )
@@ -90,6 +91,9 @@ func (c *call) guestResources(only *pool) []map[string]any {
 
 // guestResource is a guest as the cluster's status daemon shows it.
 func (c *call) guestResource(g *guest) map[string]any {
+	if age := c.now().Sub(time.Unix(g.NewAt, 0)); c.opt.StatusLag > 0 && age < c.opt.StatusLag {
+		return map[string]any{"id": g.Type + "/" + itoa(g.VMID), "type": g.Type, "vmid": g.VMID, "node": g.Node, "status": "unknown"}
+	}
 	if c.offline[g.Node] {
 		return map[string]any{"id": g.Type + "/" + itoa(g.VMID), "type": g.Type, "vmid": g.VMID, "node": g.Node, "status": "unknown", "name": guestName(g)}
 	}

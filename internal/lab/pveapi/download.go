@@ -6,8 +6,11 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
+	"fmt"
 	"hash"
 	"io"
+	"net/netip"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -57,11 +60,11 @@ func downloadAppliance(c *call) (any, error) {
 	if !st.has("vztmpl") {
 		return nil, fail("storage '%s' does not support templates", st.ID)
 	}
-	url := app.Info["location"]
-	if url == "" {
-		url = "http://download.proxmox.com/images/system/" + app.Template
+	location := app.Info["location"]
+	if location == "" {
+		location = "http://download.proxmox.com/images/system/" + app.Template
 	}
-	get := fetch{url: url, source: app.Source, storage: st, node: c.node(), kind: "vztmpl", name: app.Template, keep: true}
+	get := fetch{url: location, source: app.Source, storage: st, node: c.node(), kind: "vztmpl", name: app.Template, keep: true}
 	return c.fork("download", app.Template, func(t *task) error { return c.fetch(t, get) })
 }
 
@@ -85,16 +88,11 @@ func (s *Server) fetch(t *task, f fetch) error {
 		t.log("calculating checksum of existing file...OK, got correct file already, no need to download")
 		return nil
 	}
-	stamp := s.now().Format("2006-01-02 15:04:05")
-	t.log("--%s--  %s", stamp, f.url)
-	info, err := os.Stat(f.source)
-	if err != nil {
-		t.log("%s ERROR 404: File not found.", stamp)
-		return fail("download failed: exit code 8")
+	if err := s.wgetLog(t, f, shown); err != nil {
+		return err
 	}
-	t.log("HTTP request sent, awaiting response... 200 OK")
-	t.log("Length: %d (%s) [application/zstd]", info.Size(), strings.TrimSuffix(humanSize(info.Size()), "iB"))
 	var sum string
+	var err error
 	s.unlocked(func() { sum, err = copyFile(f.source, dest, f.algorithm) })
 	if err != nil {
 		return fail("download failed: %s", err.Error())
@@ -103,9 +101,56 @@ func (s *Server) fetch(t *task, f fetch) error {
 		_ = os.Remove(dest) // it was only just made
 		return fail("checksum mismatch: got '%s' != expect '%s'", sum, f.sum)
 	}
-	t.log("%s (1.00 GB/s) - '%s' saved [%d/%d]", stamp, shown, info.Size(), info.Size())
 	t.log("download of '%s' to '%s' finished", f.url, shown)
 	return nil
+}
+
+// wgetLog prints what wget does while it downloads.
+func (s *Server) wgetLog(t *task, f fetch, shown string) error {
+	stamp := s.now().Format("2006-01-02 15:04:05")
+	t.log("--%s--  %s", stamp, f.url)
+	host, port := "localhost", "80"
+	if u, err := url.Parse(f.url); err == nil && u.Hostname() != "" {
+		host = u.Hostname()
+		if u.Scheme == "https" {
+			port = "443"
+		}
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		t.log("Connecting to %s:%s... connected.", host, port)
+	} else {
+		t.log("Resolving %[1]s (%[1]s)... 127.0.0.1", host)
+		t.log("Connecting to %[1]s (%[1]s)|127.0.0.1|:%[2]s... connected.", host, port)
+	}
+	info, err := os.Stat(f.source)
+	if err != nil {
+		t.log("HTTP request sent, awaiting response... 404 File not found")
+		t.log("%s ERROR 404: File not found.", stamp)
+		return fail("download failed: exit code 8")
+	}
+	t.log("HTTP request sent, awaiting response... 200 OK")
+	t.log("Length: %d (%s) [%s]", info.Size(), strings.TrimSuffix(humanSize(info.Size()), "iB"), mimeType(f.url))
+	temp := fmt.Sprintf("%s.tmp_dwnl.%d", shown, t.PID)
+	t.log("Saving to: '%s'", temp)
+	const line = 32 << 20 // what a line of wget's giga dots stands for
+	for at := int64(0); at < info.Size(); at += line {
+		dots := min((info.Size()-at+1<<20-1)>>20, 32)
+		t.log("%6dK %-35s%3d%% 1.00G 0s", at>>10, dotted(int(dots)), min(100, (at+line)*100/info.Size()))
+	}
+	t.log("%s (1.00 GB/s) - '%s' saved [%d/%d]", stamp, temp, info.Size(), info.Size())
+	return nil
+}
+
+// dotted is n dots, eight in a group.
+func dotted(n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 && i%8 == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteByte('.')
+	}
+	return b.String()
 }
 
 // copyFile copies and returns the checksum; the file appears when it is complete.
@@ -157,26 +202,33 @@ func downloadURL(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind, name, url := c.p.str("content"), c.p.str("filename"), c.p.str("url")
+	kind, name, from := c.p.str("content"), c.p.str("filename"), c.p.str("url")
 	if !st.has(kind) {
 		return nil, fail("storage '%s' is not configured for content-type '%s'", st.ID, kind)
 	}
 	if name != path.Base(name) || strings.HasPrefix(name, ".") {
 		return nil, paramError("filename", "wrong file extension")
 	}
-	get := fetch{url: url, source: c.sourceOf(url), storage: st, node: c.node(), kind: kind, name: name, sum: c.p.str("checksum"), algorithm: c.p.str("checksum-algorithm")}
+	get := fetch{url: from, source: c.sourceOf(from), storage: st, node: c.node(), kind: kind, name: name, sum: c.p.str("checksum"), algorithm: c.p.str("checksum-algorithm")}
 	return c.fork("download", name, func(t *task) error { return c.fetch(t, get) })
 }
 
 // sourceOf is the host's file behind a URL, "" for none.
-func (s *Server) sourceOf(url string) string {
-	if f, ok := strings.CutPrefix(url, "file://"); ok {
+func (s *Server) sourceOf(address string) string {
+	if f, ok := strings.CutPrefix(address, "file://"); ok {
 		return f
 	}
 	for _, a := range s.opt.Appliances {
-		if a.Info["location"] == url || path.Base(url) == a.Template {
+		if a.Info["location"] == address || path.Base(address) == a.Template {
 			return a.Source
 		}
 	}
 	return ""
+}
+
+// SetAppliances replaces the list of templates to download.
+func (s *Server) SetAppliances(list []Appliance) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opt.Appliances = list
 }

@@ -3,6 +3,7 @@ package pveapi
 import (
 	"crypto/rand"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 
@@ -143,10 +144,22 @@ func (c *call) normalLXC(g *guest, o, v string) (string, error) {
 		return uniqueTags(v), nil
 	case o == "description":
 		return description("lxc", v), nil
+	case o == "hookscript":
+		return v, c.checkHook(v)
 	case o == "cpuunits":
 		return c.clampShares(v), nil
 	}
 	return v, nil
+}
+
+// checkHook wants a script among the node's snippets.
+func (c *call) checkHook(volid string) error {
+	if f := c.hostFile(c.node(), volid); f != "" {
+		if _, err := os.Stat(f); err == nil {
+			return nil
+		}
+	}
+	return fail("script '%s' does not exist", volid)
 }
 
 func (c *call) checkMountStorage(o, v string) error {

@@ -14,10 +14,12 @@ func (s *Server) vmStatus(g *guest) map[string]any {
 	m := map[string]any{
 		"vmid": vmid, "type": g.Type, "name": guestName(g), "status": "stopped", "cpus": cpuCount(g.Type, conf), "cpu": 0,
 		"maxmem": memoryOf(conf) * mib, "mem": 0, "disk": 0, "maxdisk": s.diskSize(g), "uptime": 0,
-		"netin": 0, "netout": 0, "diskread": 0, "diskwrite": 0,
+		"netin": 0, "netout": 0,
 	}
 	if g.Type == "lxc" {
-		m["swap"], m["maxswap"] = 0, swapOf(conf)*mib
+		m["swap"], m["maxswap"], m["diskread"], m["diskwrite"] = 0, swapOf(conf)*mib, 0, 0
+	} else {
+		m["memhost"] = 0
 	}
 	if l := conf["lock"]; l != "" {
 		m["lock"] = l

@@ -3,6 +3,7 @@ package pveapi
 import (
 	"net/netip"
 	"os"
+	"path"
 	"runtime"
 	"strconv"
 	"strings"
@@ -165,7 +166,25 @@ func zoneContent(c *call) (any, error) {
 	return rows, nil
 }
 
-// queryURL is GET /nodes/{node}/query-url-metadata: the lab reaches no network.
+// queryURL is GET /nodes/{node}/query-url-metadata: the lab knows its appliances and
+// file:// addresses only, it reaches no network.
 func queryURL(c *call) (any, error) {
-	return nil, fail("could not query url metadata: the lab contacts no other machine")
+	url := c.p.str("url")
+	st, err := os.Stat(c.sourceOf(url))
+	if err != nil {
+		return nil, fail("invalid server response: '404 Not Found'")
+	}
+	return map[string]any{"filename": path.Base(url), "mimetype": mimeType(url), "size": st.Size()}, nil
+}
+
+func mimeType(url string) string {
+	switch path.Ext(url) {
+	case ".zst":
+		return "application/zstd"
+	case ".gz":
+		return "application/gzip"
+	case ".xz":
+		return "application/x-xz"
+	}
+	return "application/octet-stream"
 }

@@ -48,7 +48,11 @@ type Options struct {
 	Backend    Backend       // the guests' machines
 	AuthDelay  time.Duration // how long a refused login waits; Proxmox: 3 s, 0 here for quick tests
 	// LockTimeout is how long a change waits for a guest's lock; Proxmox: 10 s, the default.
-	LockTimeout  time.Duration
+	LockTimeout time.Duration
+	// StatusLag is how long a new guest is shown without name and figures in
+	// /cluster/resources and pools, until the status daemon has seen it. Proxmox: up to
+	// 10 s; default 0.
+	StatusLag    time.Duration
 	CGroup       int    // version of the nodes' control groups: 2, the default, or 1
 	RootPassword string // of root@pam; "": no password login
 	Log          *slog.Logger
@@ -111,6 +115,7 @@ type Server struct {
 	closed   bool
 	certFP   string
 	pids     uint32
+	endSeq   int
 	webs     map[string]*console    // open consoles by ticket
 	execs    map[int]map[string]any // ends of what the guest agent ran, by pid
 	full     map[string]bool        // storages that are out of space

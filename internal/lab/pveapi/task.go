@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ type task struct {
 	Status string // OK, WARNINGS: n, or the error; "" while it runs
 	Lines  []string
 	Seq    int // order of creation
+	EndSeq int // order of ending
 
 	mu       sync.Mutex // guards Lines, warnings and finished
 	warnings int
@@ -128,6 +130,8 @@ func (s *Server) finish(t *task, err error) {
 		t.Lines = append(t.Lines, "TASK OK")
 	}
 	t.End = s.now().Unix()
+	s.endSeq++
+	t.EndSeq = s.endSeq
 	t.finished = true
 	raw, merr := json.Marshal(t)
 	if merr == nil {
@@ -158,6 +162,7 @@ func (s *Server) loadTasks() error {
 		close(t.done)
 		s.tasks[t.UPID] = t
 		s.pids = max(s.pids, t.PID)
+		s.endSeq = max(s.endSeq, t.EndSeq)
 	}
 	return nil
 }
@@ -300,7 +305,7 @@ func stopTask(c *call) (any, error) {
 	return nil, nil
 }
 
-// listTasks is GET /nodes/{node}/tasks: active ones first, then by start, newest first.
+// listTasks is GET /nodes/{node}/tasks: active ones first, then what ended last.
 func listTasks(c *call) (any, error) {
 	var rows []map[string]any
 	for _, t := range c.taskList(c.node()) {
@@ -329,9 +334,10 @@ func (s *Server) taskList(node string) []*task {
 		case t.running():
 			active = append(active, t)
 		default:
-			ended = append([]*task{t}, ended...)
+			ended = append(ended, t)
 		}
 	}
+	sort.SliceStable(ended, func(i, j int) bool { return ended[i].EndSeq > ended[j].EndSeq })
 	return append(active, ended...)
 }
 

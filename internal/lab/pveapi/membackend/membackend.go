@@ -75,7 +75,7 @@ func (b *Backend) Close() {
 	}
 }
 
-// Slow makes Create take that long, so that a test can look at a creation in progress.
+// Slow makes Create and Start take that long, so that a test can look at one in progress.
 func (b *Backend) Slow(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -151,11 +151,7 @@ func (b *Backend) Create(ctx context.Context, vmid int, spec pveapi.Spec, progre
 	b.mu.Lock()
 	slow := b.slow
 	b.mu.Unlock()
-	t := time.NewTimer(slow)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+	if !pause(ctx, slow) {
 		return ctx.Err()
 	}
 	keys, err := hostKeys()
@@ -178,6 +174,18 @@ func (b *Backend) Create(ctx context.Context, vmid int, spec pveapi.Spec, progre
 		snapshots: map[string]map[string]string{},
 	}
 	return ctx.Err()
+}
+
+// pause waits; false if ctx ended before.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // hostKeys makes fresh keys. The RSA key is small because making a real one takes long.
@@ -206,9 +214,10 @@ func hostKeys() ([]ssh.Signer, error) {
 }
 
 // Start implements [pveapi.Backend].
-func (b *Backend) Start(_ context.Context, vmid int, config map[string]string, _ func(string)) error {
+func (b *Backend) Start(ctx context.Context, vmid int, config map[string]string, _ func(string)) error {
 	b.mu.Lock()
 	m, err := b.get(vmid)
+	slow := b.slow
 	if err == nil && m.Running {
 		err = errors.New("already running")
 	}
@@ -216,6 +225,11 @@ func (b *Backend) Start(_ context.Context, vmid int, config map[string]string, _
 		b.mu.Unlock()
 		return err
 	}
+	b.mu.Unlock()
+	if !pause(ctx, slow) {
+		return ctx.Err()
+	}
+	b.mu.Lock()
 	m.Running, m.Hung, m.since, m.Config = true, false, time.Now(), maps.Clone(config)
 	m.pid = 10000 + vmid
 	hook, g := b.OnStart, m.Guest

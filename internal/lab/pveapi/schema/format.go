@@ -63,55 +63,66 @@ const (
 )
 
 var (
-	ipCheck    = address("value does not look like a valid IP address", netip.Addr.IsValid)
-	ifaceCheck = matching(`(?i:[a-z][a-z0-9_]{1,20}([:.]\d+)?)`, "invalid network interface name '%s'")
-	dnsCheck   = matching(`(?:`+dnsLabel+`\.)*`+dnsLabel, "value does not look like a valid DNS name")
+	ipCheck     = address("value does not look like a valid IP address", netip.Addr.IsValid)
+	ifaceCheck  = matching(`(?i:[a-z][a-z0-9_]{1,20}([:.]\d+)?)`, "invalid network interface name '%s'")
+	volumeCheck = matching(`(?i:[a-z][a-z0-9\-_.]*[a-z0-9]):(?s:.+)`, "unable to parse volume ID '%s'")
+	dnsCheck    = matching(`(?:`+dnsLabel+`\.)*`+dnsLabel, "value does not look like a valid DNS name")
 )
 
 var formats = map[string]check{
-	"pve-vmid":               matching(`[1-9][0-9]{2,8}`, "value does not look like a valid VM ID"),
-	"pve-node":               matching(dnsLabel, "value does not look like a valid node name"),
-	"pve-configid":           matching(configID, "invalid configuration ID '%s'"),
-	"pve-storage-id":         storageID,
-	"pve-bridge-id":          matching(`[-_.\w]+`, "invalid bridge ID '%s'"),
-	"pve-iface":              ifaceCheck,
-	"mac-addr":               matching(`(?i:[a-f0-9][02468ace](?::[a-f0-9]{2}){5})`, "value does not look like a valid unicast MAC address"),
-	"dns-name":               dnsCheck,
-	"urlencoded":             matching(`[-%a-zA-Z0-9_.!~*'()]*`, "invalid urlencoded string: %s"),
-	"pve-tag":                matching(`(?i:[a-z0-9_][a-z0-9_\-+.]*)`, "invalid characters in tag"),
-	"disk-size":              matching(`\d+(\.\d+)?([KMGT](?:iB)?)?`, "value does not look like a valid disk size: %s"),
-	"pve-volume-id":          matching(`(?i:[a-z][a-z0-9\-_.]*[a-z0-9]):(?s:.+)`, "unable to parse volume ID '%s'"),
-	"pve-groupid":            matching(`[A-Za-z0-9.\-_]+`, "group name '%s' contains invalid characters"),
-	"pve-roleid":             matching(`[A-Za-z0-9.\-_]+`, "role name '%s' contains invalid characters"),
-	"pve-realm":              matching(`[A-Za-z][A-Za-z0-9.\-_]+`, "value does not look like a valid realm"),
-	"pve-tokenid":            matching(`[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+`, "value '%s' does not look like a valid token ID"),
-	"pve-storage-path":       matching(`/[^;()]+`, "value does not look like a valid absolute path"),
-	"pve-hotplug-features":   matching(`0|1|(?:network|disk|cpu|memory|usb|cloudinit)(?:,(?:network|disk|cpu|memory|usb|cloudinit))*`, "unable to parse hotplug option"),
-	"pve-qm-bootdisk":        matching(`(ide|sata|scsi|virtio)\d+`, "invalid boot disk '%s'"),
-	"pve-poolid":             poolID,
-	"pve-userid":             userID,
-	"pve-priv":               privilege,
-	"pve-storage-content":    contentType,
-	"pve-task-status-type":   matching(`ok|error|warning|unknown`, "'%s' is not a valid task status type"),
-	"ipv4":                   address("value does not look like a valid IPv4 address", netip.Addr.Is4),
-	"ipv6":                   address("value does not look like a valid IPv6 address", netip.Addr.Is6),
-	"ip":                     ipCheck,
-	"address":                anAddress,
-	"pve-ipv4-config":        prefix("value does not look like a valid ipv4 network configuration", netip.Addr.Is4, "dhcp", "manual"),
-	"pve-ipv6-config":        prefix("value does not look like a valid ipv6 network configuration", netip.Addr.Is6, "auto", "dhcp", "manual"),
-	"CIDR":                   prefix("value does not look like a valid CIDR network", netip.Addr.IsValid),
-	"CIDRv4":                 prefix("value does not look like a valid IPv4 CIDR network", netip.Addr.Is4),
-	"CIDRv6":                 prefix("value does not look like a valid IPv6 CIDR network", netip.Addr.Is6),
-	"lxc-ip-with-ll-iface":   linkLocal,
-	"pve-startup-order":      startupOrder,
-	"pve-ct-timezone":        timezone,
-	"pve-lxc-mp-string":      mountPath,
-	"pve-lxc-dev-string":     matching(`/dev/.+`, "%s is not a valid device path"),
-	"pve-fw-addr-spec":       nonEmpty,
-	"pve-fw-dport-spec":      ports,
-	"pve-fw-sport-spec":      ports,
-	"pve-fw-protocol-spec":   protocol,
-	"pve-storage-portal-dns": nonEmpty,
+	"pve-vmid":                       matching(`[1-9][0-9]{2,8}`, "value does not look like a valid VM ID"),
+	"pve-node":                       matching(dnsLabel, "value does not look like a valid node name"),
+	"pve-configid":                   matching(configID, "invalid configuration ID '%s'"),
+	"pve-storage-id":                 storageID,
+	"pve-bridge-id":                  matching(`[-_.\w]+`, "invalid bridge ID '%s'"),
+	"pve-iface":                      ifaceCheck,
+	"mac-addr":                       matching(`(?i:[a-f0-9][02468ace](?::[a-f0-9]{2}){5})`, "value does not look like a valid unicast MAC address"),
+	"dns-name":                       dnsCheck,
+	"urlencoded":                     matching(`[-%a-zA-Z0-9_.!~*'()]*`, "invalid urlencoded string: %s"),
+	"pve-tag":                        matching(`(?i:[a-z0-9_][a-z0-9_\-+.]*)`, "invalid characters in tag"),
+	"disk-size":                      matching(`\d+(\.\d+)?([KMGT](?:iB)?)?`, "value does not look like a valid disk size: %s"),
+	"pve-volume-id":                  volumeCheck,
+	"pve-volume-id-or-qm-path":       volumeOrPath,
+	"pve-volume-id-or-absolute-path": volumeOrPath,
+	"pve-groupid":                    matching(`[A-Za-z0-9.\-_]+`, "group name '%s' contains invalid characters"),
+	"pve-roleid":                     matching(`[A-Za-z0-9.\-_]+`, "role name '%s' contains invalid characters"),
+	"pve-realm":                      matching(`[A-Za-z][A-Za-z0-9.\-_]+`, "value does not look like a valid realm"),
+	"pve-tokenid":                    matching(`[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+`, "value '%s' does not look like a valid token ID"),
+	"pve-storage-path":               matching(`/[^;()]+`, "value does not look like a valid absolute path"),
+	"pve-hotplug-features":           matching(`0|1|(?:network|disk|cpu|memory|usb|cloudinit)(?:,(?:network|disk|cpu|memory|usb|cloudinit))*`, "unable to parse hotplug option"),
+	"pve-qm-bootdisk":                matching(`(ide|sata|scsi|virtio)\d+`, "invalid boot disk '%s'"),
+	"pve-poolid":                     poolID,
+	"pve-userid":                     userID,
+	"pve-priv":                       privilege,
+	"pve-storage-content":            contentType,
+	"pve-task-status-type":           matching(`ok|error|warning|unknown`, "'%s' is not a valid task status type"),
+	"ipv4":                           address("value does not look like a valid IPv4 address", netip.Addr.Is4),
+	"ipv6":                           address("value does not look like a valid IPv6 address", netip.Addr.Is6),
+	"ip":                             ipCheck,
+	"address":                        anAddress,
+	"pve-ipv4-config":                prefix("value does not look like a valid ipv4 network configuration", netip.Addr.Is4, "dhcp", "manual"),
+	"pve-ipv6-config":                prefix("value does not look like a valid ipv6 network configuration", netip.Addr.Is6, "auto", "dhcp", "manual"),
+	"CIDR":                           prefix("value does not look like a valid CIDR network", netip.Addr.IsValid),
+	"CIDRv4":                         prefix("value does not look like a valid IPv4 CIDR network", netip.Addr.Is4),
+	"CIDRv6":                         prefix("value does not look like a valid IPv6 CIDR network", netip.Addr.Is6),
+	"lxc-ip-with-ll-iface":           linkLocal,
+	"pve-startup-order":              startupOrder,
+	"pve-ct-timezone":                timezone,
+	"pve-lxc-mp-string":              mountPath,
+	"pve-lxc-dev-string":             matching(`/dev/.+`, "%s is not a valid device path"),
+	"pve-fw-addr-spec":               nonEmpty,
+	"pve-fw-dport-spec":              ports,
+	"pve-fw-sport-spec":              ports,
+	"pve-fw-protocol-spec":           protocol,
+	"pve-storage-portal-dns":         nonEmpty,
+}
+
+// volumeOrPath is what a VM's drive may name.
+func volumeOrPath(s string) error {
+	if s == "none" || s == "cdrom" || strings.HasPrefix(s, "/") {
+		return nil
+	}
+	return volumeCheck(s)
 }
 
 func nonEmpty(s string) error {

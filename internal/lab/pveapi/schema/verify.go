@@ -19,12 +19,23 @@ type List []string
 // Composite marks a value that is no text; its text is Perl's name for it: HASH.
 type Composite string
 
-// JoinLists makes one text of a list where the parameter's format is a list of its own.
+// JoinLists makes one text of a list where the parameter's format is a list of its own, and
+// a list of a text where the parameter is an array.
 func (o Object) JoinLists(vals Values) {
 	for k, v := range vals {
-		l, ok := v.(List)
-		if p, known := o.Lookup(k); ok && known && strings.HasSuffix(p.Format, "-list") {
-			vals[k] = strings.Join(l, ",")
+		p, known := o.Lookup(k)
+		if !known {
+			continue
+		}
+		switch v := v.(type) {
+		case List:
+			if strings.HasSuffix(p.Format, "-list") {
+				vals[k] = strings.Join(v, ",")
+			}
+		case string:
+			if p.Type == "array" {
+				vals[k] = List{v}
+			}
 		}
 	}
 }
