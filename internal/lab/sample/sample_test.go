@@ -274,7 +274,9 @@ func TestShopServesAndDrains(t *testing.T) {
 		slow <- fmt.Sprint(body, err)
 	}()
 	await(t, site+"/api/products", "Tea pot")
-	poll(t, func() (bool, string) { return strings.Contains(log.String(), "/api/slow"), "the request did not arrive: " + log.String() })
+	poll(t, func() (bool, string) {
+		return strings.Contains(log.String(), "/api/slow"), "the request did not arrive: " + log.String()
+	})
 	if err := stopBackend(); err != nil {
 		t.Errorf("the backend ended badly: %v", err)
 	}
