@@ -9,7 +9,7 @@ STEP_UNIT=appstack-step.service
 in_release() {
 	set -- "$1" "$2" --quiet --wait --pipe --unit="$STEP_UNIT" \
 		--property=User="$user" --property=WorkingDirectory="$1" \
-		--property=Nice=15 --property=CPUWeight=20 --property=IOWeight=20 --property=RuntimeMaxSec=1h \
+		--property=Nice=15 --property=OOMScoreAdjust=500 --property=CPUWeight=20 --property=IOWeight=20 --property=RuntimeMaxSec=1h \
 		--setenv=CI=true --setenv=SOURCE_COMMIT="$sha" \
 		--setenv=npm_config_cache="$app/shared/npm" --setenv=npm_config_prefer_offline=true \
 		--setenv=npm_config_audit=false --setenv=npm_config_fund=false --setenv=npm_config_update_notifier=false \

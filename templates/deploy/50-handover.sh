@@ -22,11 +22,12 @@ spare_port() {
 }
 
 # write_candidate makes a unit like the service's for the release's directory and
-# the spare port. It is in /run: a reboot forgets it.
+# the spare port. It is in /run: a reboot forgets it. When memory runs out, the
+# kernel is to choose it and not what serves.
 write_candidate() {
 	mkdir -p "$RUN/systemd/system"
 	sed -e "s|$app/current|$release|g" -e "s|^Environment=PORT=.*|Environment=PORT=$2|" \
-		-e 's|^Restart=.*|Restart=no|' -e '/^X-Appstack=/d' -e '/^\[Install\]/,$d' \
+		-e 's|^Restart=.*|Restart=no\nOOMScoreAdjust=500|' -e '/^X-Appstack=/d' -e '/^\[Install\]/,$d' \
 		"$UNITS/$unit" >"$RUN/systemd/system/$1"
 }
 

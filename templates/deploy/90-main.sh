@@ -106,6 +106,7 @@ deploy() {
 	fi
 	if [ "$(release_of current)" = "$sha" ] && marked "$sha" ready; then
 		say "$sha is the current release: restarting with the present settings"
+		say '(variables that its build has baked in change with the next commit)'
 	else
 		rm -f "$app/releases/$sha.failed"
 		obtain
