@@ -1,32 +1,38 @@
 package stack
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/org/appstack-action/internal/diag"
 )
 
-// checkDuplicates reports what two environments can't both have.
-func (s *Stack) checkDuplicates(list *diag.List) {
-	inFile := slices.Clone(s.Envs)
+// Duplicates reports what two of envs, which are of one stack, can't both
+// have: vmid, name, address, MAC, and the branch within a project. [Load] has
+// looked already; it is for what came in with [Env.Expand].
+func Duplicates(envs []*Env) diag.List {
+	inFile := slices.Clone(envs)
 	slices.SortStableFunc(inFile, func(a, b *Env) int {
-		return s.file.pos(a.key).Compare(s.file.pos(b.key))
+		return cmp.Or(cmp.Compare(a.key.line, b.key.line), cmp.Compare(a.key.col, b.key.col))
 	})
-	claims := claims{file: s.file, list: list, first: map[string]claim{}}
+	claims := claims{first: map[string]claim{}}
 	for _, e := range inFile {
 		claims.add(e)
 	}
 	for _, e := range inFile {
 		claims.checkGateway(e)
 	}
+	claims.list.Sort()
+	return claims.list
 }
 
 // claims are the values that environments have for themselves.
 type claims struct {
-	file  *file
-	list  *diag.List
+	list  diag.List
 	first map[string]claim
 }
 
@@ -37,33 +43,36 @@ type claim struct {
 
 func (c *claims) add(e *Env) {
 	if e.VMID != 0 {
-		c.claim(e, "vmid", fmt.Sprintf("vmid %d", e.VMID))
+		c.claim(e, "vmid", "vmid", strconv.Itoa(e.VMID))
 	}
 	if e.Hostname != "" && !pending(e.Hostname) {
-		c.claim(e, "name", "name "+strings.ToLower(e.Hostname))
+		c.claim(e, "name", "name", strings.ToLower(e.Hostname))
 	}
 	if prefix, ok := e.Prefix4(); ok {
-		c.claim(e, "ip", "address "+prefix.Addr().Unmap().String())
+		c.claim(e, "ip", "address", prefix.Addr().Unmap().String())
 	}
 	if prefix, ok := e.Prefix6(); ok {
-		c.claim(e, "ip6", "address "+prefix.Addr().String())
+		c.claim(e, "ip6", "address", prefix.Addr().String())
 	}
 	if e.Guest.MAC != "" && !pending(e.Guest.MAC) {
-		c.claim(e, "guest.mac", "MAC address "+strings.ToUpper(e.Guest.MAC))
+		c.claim(e, "guest.mac", "MAC address", strings.ToUpper(e.Guest.MAC))
 	}
 	if e.Branch != "" && !pending(e.Branch) {
 		c.claimBranch(e)
 	}
 }
 
-// claim records that e has what for itself, or reports who has it already.
-func (c *claims) claim(e *Env, key, what string) {
-	first, taken := c.first[what]
+// claim records that e has value for itself, or reports who has it already.
+func (c *claims) claim(e *Env, key, what, value string) {
+	first, taken := c.first[what+" "+value]
 	if !taken {
-		c.first[what] = claim{e, key}
+		c.first[what+" "+value] = claim{e, key}
 		return
 	}
-	c.conflict(e, key, first, fmt.Sprintf("%s is used by %s and by %s", what, first.env, e), "")
+	if n := e.node.get(splitPath(key)...); n != nil && n.secret {
+		value = "of a secret"
+	}
+	c.conflict(e, key, first, fmt.Sprintf("%s %s is used by %s and by %s", what, value, first.env, e), "")
 }
 
 func (c *claims) claimBranch(e *Env) {
@@ -85,18 +94,22 @@ func (c *claims) conflict(e *Env, key string, first claim, summary, hint string)
 	if other == nil {
 		other = first.env.key
 	}
-	detail := "first used at " + c.file.pos(other).String()
+	detail := "first used at " + e.file.pos(other).String()
 	if n == other {
 		detail = "both inherit it from here"
 	}
-	c.list.Add(c.file.diagnostic(n, diag.Error, summary, detail, hint))
+	c.list.Add(e.file.diagnostic(n, diag.Error, summary, detail, hint))
 }
 
 // checkGateway reports a gateway that is another environment's address.
 func (c *claims) checkGateway(e *Env) {
 	for key, value := range map[string]string{"gateway": e.Gateway, "gateway6": e.Gateway6} {
-		if owner, taken := c.first["address "+value]; taken && owner.env != e {
-			c.conflict(e, key, owner, fmt.Sprintf("the %s %s of %s is the address of %s", key, value, e, owner.env), "")
+		address, err := netip.ParseAddr(value)
+		if err != nil {
+			continue
+		}
+		if owner, taken := c.first["address "+address.String()]; taken && owner.env != e {
+			c.conflict(e, key, owner, fmt.Sprintf("the %s of %s is the address of %s", key, e, owner.env), "")
 		}
 	}
 }

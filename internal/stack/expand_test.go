@@ -169,6 +169,27 @@ projects:
 	}
 }
 
+func TestDuplicatesOfSecrets(t *testing.T) {
+	s := loadText(t, `
+projects:
+  shop:
+    envs:
+      dev: {vmid: 101, ip: 10.86.1.11/24}
+      qa: {vmid: 102, ip: "${secret.ip}"}
+`)
+	qa, list := s.Envs[1].Expand(from(map[string]string{"secret.ip": "10.86.1.11/16"}))
+	if list.HasErrors() {
+		t.Fatal(list)
+	}
+	want := "appstack.yaml:6:27: error: address of a secret is used by shop/dev and by shop/qa"
+	if got := Duplicates([]*Env{s.Envs[0], qa}).Error(); got != want {
+		t.Errorf("Duplicates = %q, want %q", got, want)
+	}
+	if list := Duplicates(s.Envs); len(list) > 0 {
+		t.Errorf("before the secrets came in: %v", list)
+	}
+}
+
 func TestReferences(t *testing.T) {
 	s := loadText(t, referencing)
 	var got []string

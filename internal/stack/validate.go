@@ -19,7 +19,7 @@ func (s *Stack) validate(list *diag.List) {
 	for _, e := range s.Envs {
 		e.validate(list)
 	}
-	s.checkDuplicates(list)
+	list.AddAll(Duplicates(s.Envs))
 }
 
 // validateTop checks what concerns all environments.
