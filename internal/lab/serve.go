@@ -99,8 +99,12 @@ func (l *Lab) serveNetwork(ctx context.Context) error {
 func (l *Lab) servePVE(ctx context.Context) (err error) {
 	l.Info.RootPassword = orRandom(l.Info.RootPassword)
 	bridge := netip.PrefixFrom(l.net.Gateway(), l.net.Subnet.Bits()).String()
+	dir := filepath.Join(l.opt.Dir, "pve")
+	if err := l.certify(dir); err != nil {
+		return err
+	}
 	l.PVE, err = pveapi.New(pveapi.Options{
-		Dir: filepath.Join(l.opt.Dir, "pve"), Release: l.opt.Release, Nodes: l.nodes(), Storages: l.opt.Storages,
+		Dir: dir, Release: l.opt.Release, Nodes: l.nodes(), Storages: l.opt.Storages,
 		Bridges: []pveapi.Bridge{{Name: "vmbr0", CIDR: bridge}}, Backend: machines{l.Guests},
 		AuthDelay: l.opt.AuthDelay, RootPassword: l.Info.RootPassword, Log: l.opt.Log,
 	})
@@ -234,6 +238,9 @@ func (l *Lab) offerTemplates(ctx context.Context) error {
 			if err := link(archive, filepath.Join(dir, t.Name)); err != nil {
 				return err
 			}
+		}
+		if err := l.Guests.Prepare(ctx, archive); err != nil {
+			return err
 		}
 		if i == 0 {
 			l.Info.Template = storage + ":vztmpl/" + t.Name

@@ -27,9 +27,12 @@ type Guest struct {
 	Addr     netip.Addr   // its static address
 	Prefix   netip.Prefix // the same with the subnet's length
 	Gateway  netip.Addr
-	Key      ssh.Signer // logs root in
-	KeyPEM   []byte     // the same in OpenSSH's private-key format
-	HostKeys []string   // SHA256:… fingerprints, as the creation's log gave them
+	Key      ssh.Signer        // logs root in
+	KeyPEM   []byte            // the same in OpenSSH's private-key format
+	HostKeys []string          // SHA256:… fingerprints, as the creation's log gave them
+	Config   map[string]string // its Proxmox configuration
+
+	backend *lxc.Backend
 }
 
 // Setup changes what a guest is created with.
@@ -46,7 +49,7 @@ func With(key, value string) Setup {
 func (l *Lab) Guest(t testing.TB, setup ...Setup) *Guest {
 	t.Helper()
 	vmid, prefix := l.Allocate(t)
-	g := &Guest{VMID: vmid, Name: fmt.Sprintf("ct%d", vmid), Addr: prefix.Addr(), Prefix: prefix, Gateway: l.lab.Gateway()}
+	g := &Guest{VMID: vmid, Name: fmt.Sprintf("ct%d", vmid), Addr: prefix.Addr(), Prefix: prefix, Gateway: l.lab.Gateway(), backend: l.lab.Guests}
 	g.newKey(t)
 	spec := l.spec(t, g)
 	for _, s := range setup {
@@ -61,7 +64,8 @@ func (l *Lab) Guest(t testing.TB, setup ...Setup) *Guest {
 	if err := l.lab.Guests.Start(ctx, vmid, spec.Config, g.readLog); err != nil {
 		t.Fatalf("labtest: cannot start a guest: %v", err)
 	}
-	g.waitSSH(t, l.lab.Guests)
+	g.Config = spec.Config
+	g.Wait(t)
 	return g
 }
 
@@ -147,8 +151,8 @@ func (g *Guest) Dial(ctx context.Context) (*ssh.Client, error) {
 	return ssh.NewClient(c, chans, reqs), nil
 }
 
-// waitSSH returns when root can log in.
-func (g *Guest) waitSSH(t testing.TB, b *lxc.Backend) {
+// Wait returns when root can log in: after a start or a reboot.
+func (g *Guest) Wait(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -162,7 +166,7 @@ func (g *Guest) waitSSH(t testing.TB, b *lxc.Backend) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("labtest: guest %d has no sshd: %v\nits console:\n%s", g.VMID, err, b.ConsoleLog(g.VMID))
+			t.Fatalf("labtest: guest %d has no sshd: %v\nits console:\n%s", g.VMID, err, g.backend.ConsoleLog(g.VMID))
 		case <-tick.C:
 		}
 	}

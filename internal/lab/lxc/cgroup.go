@@ -125,18 +125,26 @@ func (unified) of(config map[string]string) []limit {
 	return limits
 }
 
-// setLimits changes a running container's limits. Memory may have to shrink after
-// memory-plus-swap or grow before it, so what failed is tried a second time.
+// setLimits changes a running container's limits. What LXC made inside the limited
+// cgroup is the container's own, but in v1 its cpuset does not grow by itself. Order
+// matters (memory before memory-plus-swap or after, outer CPUs before inner or
+// after), so what failed is tried a second time.
 func (b *Backend) setLimits(vmid int, config map[string]string) error {
-	limits := b.limits.of(config)
+	outer := b.opt.Name + "/" + strconv.Itoa(vmid)
 	var errs []error
 	for range 2 {
 		errs = nil
-		for _, l := range limits {
-			controller, _, _ := strings.Cut(l.file, ".")
-			file := filepath.Join(b.limits.dir(controller, b.opt.Name+"/"+strconv.Itoa(vmid)), l.file)
-			errs = append(errs, os.WriteFile(file, []byte(l.value), 0o644))
+		for _, l := range b.limits.of(config) {
+			errs = append(errs, b.setLimit(outer, l))
+			if l.file == "cpuset.cpus" {
+				errs = append(errs, b.setLimit(outer+"/ns", l))
+			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (b *Backend) setLimit(cgroup string, l limit) error {
+	controller, _, _ := strings.Cut(l.file, ".")
+	return os.WriteFile(filepath.Join(b.limits.dir(controller, cgroup), l.file), []byte(l.value), 0o644)
 }

@@ -33,6 +33,12 @@ func (b *Backend) Create(ctx context.Context, vmid int, spec Spec, progress func
 	})
 }
 
+// Prepare unpacks a template ahead of the first container that is made from it.
+func (b *Backend) Prepare(ctx context.Context, archive string) error {
+	_, err := b.store.base(ctx, archive)
+	return err
+}
+
 // furnish makes an unpacked template into this container.
 func (b *Backend) furnish(ctx context.Context, g *guest, spec Spec, progress func(string)) error {
 	if err := b.customize(g, spec.Config); err != nil {

@@ -36,26 +36,14 @@ func startLXCFS(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	go cmd.Wait() // it ends with its mount
-	return point, waitFor(ctx, func() bool { return readable(filepath.Join(point, "proc/meminfo")) })
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return point, poll(ctx, func() bool { return readable(filepath.Join(point, "proc/meminfo")) })
 }
 
 func readable(file string) bool {
 	_, err := os.ReadFile(file)
 	return err == nil
-}
-
-// waitFor polls for up to five seconds.
-func waitFor(ctx context.Context, done func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	for !done() {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-	return nil
 }
 
 func (b *Backend) lxcfsConfig(c *lines) {

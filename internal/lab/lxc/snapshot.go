@@ -93,7 +93,29 @@ func (b *Backend) Resize(ctx context.Context, vmid int, disk string, size int64,
 	if err := os.Truncate(image, size); err != nil {
 		return err
 	}
-	return growOnline(ctx, image)
+	if err := growOnline(ctx, image); err != nil {
+		return errors.Join(err, os.WriteFile(image+growMark, nil, 0o644))
+	}
+	return nil
+}
+
+// growMark is the suffix of a file beside an image whose file system could not grow
+// while it was mounted (Linux wants CAP_SYS_RESOURCE for that, which root has not
+// everywhere): it grows before the next mount.
+const growMark = ".grow"
+
+func (s *store) growLater(ctx context.Context, image string) error {
+	if _, err := os.Stat(image + growMark); err != nil {
+		return nil
+	}
+	info, err := os.Stat(image)
+	if err != nil {
+		return err
+	}
+	if err := s.resizeOffline(ctx, image, info.Size()); err != nil {
+		return err
+	}
+	return os.Remove(image + growMark)
 }
 
 // growOnline tells the loop device of an image its new size, then the file system.

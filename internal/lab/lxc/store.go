@@ -166,7 +166,14 @@ func (s *store) mount(ctx context.Context, g *guest) error {
 	if err := os.MkdirAll(g.rootfs(), 0o755); err != nil {
 		return err
 	}
-	_, err := command(ctx, "mount", "-o", imageOptions, s.image(g.vmid, "rootfs"), g.rootfs())
+	return s.mountImage(ctx, s.image(g.vmid, "rootfs"), g.rootfs())
+}
+
+func (s *store) mountImage(ctx context.Context, image, point string) error {
+	if err := s.growLater(ctx, image); err != nil {
+		return err
+	}
+	_, err := command(ctx, "mount", "-o", imageOptions, image, point)
 	return err
 }
 
@@ -174,8 +181,38 @@ func (s *store) mount(ctx context.Context, g *guest) error {
 // pass through four file systems, and a lab need not survive a power cut.
 const imageOptions = "loop,barrier=0"
 
+// unmount returns when the images are at rest: a dying container's mount namespace
+// may keep a file system alive, and write to its image, a moment longer.
 func (s *store) unmount(ctx context.Context, g *guest) error {
-	return unmountAll(ctx, g.dir)
+	if err := unmountAll(ctx, g.dir); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	return poll(ctx, func() bool { return !inUse(s.guest(g.vmid) + "/") })
+}
+
+// inUse tells whether a loop device has a file below dir.
+func inUse(dir string) bool {
+	files, _ := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	for _, f := range files {
+		if file, err := os.ReadFile(f); err == nil && strings.HasPrefix(string(file), dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// poll waits until done or the end of ctx.
+func poll(ctx context.Context, done func() bool) error {
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
 }
 
 // unmountAll takes away every mount at or below dir, the last one first.
@@ -194,17 +231,14 @@ func unmountAll(ctx context.Context, dir string) error {
 // unmountOne waits where a mount is busy: a loop device gives its file back only a
 // moment after it was unmounted.
 func unmountOne(ctx context.Context, point string) error {
-	for attempt := 0; ; attempt++ {
-		err := unix.Unmount(point, 0)
-		if !errors.Is(err, unix.EBUSY) || attempt == 100 {
-			return wrap(err, "cannot unmount "+point)
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var err error
+	poll(ctx, func() bool {
+		err = unix.Unmount(point, 0)
+		return !errors.Is(err, unix.EBUSY)
+	})
+	return wrap(err, "cannot unmount "+point)
 }
 
 func wrap(err error, doing string) error {
