@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -178,6 +179,9 @@ func (a *application) describe(ctx context.Context, ch *change) error {
 	keys, err := a.missingHostKeys(ctx)
 	if err != nil {
 		return err
+	}
+	if b := a.have.Block; b != nil && b.Creating {
+		maps.Copy(ch.set, onlyAtCreation(a.have, a.want))
 	}
 	ch.block = func(b *machine.Block) error {
 		if len(keys) > 0 {

@@ -119,7 +119,7 @@ func (c *Client) Record(ctx context.Context, g *machine.Guest, edit func(*machin
 
 // stillPlanned refuses to overwrite a value that the plan has not seen.
 func (ch change) stillPlanned(vmid int, key, found, want string) error {
-	if ch.planned == nil || ch.planned[key] == found {
+	if ch.planned == nil || ch.planned[key] == found || key == "cipassword" {
 		return nil
 	}
 	return &ConflictError{VMID: vmid, Key: key, Planned: ch.planned[key], Found: found, New: want}

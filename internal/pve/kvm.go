@@ -130,11 +130,6 @@ func (c *Client) createVM(ctx context.Context, want *machine.Guest, text string)
 	if err != nil {
 		return err
 	}
-	// What follows, a later run finds as differences, if this one dies.
-	set := maps.Clone(want.Config)
-	for _, key := range later {
-		delete(set, key)
-	}
 	now, d, err := c.readOnce(ctx, want)
 	if err != nil {
 		return err
@@ -142,16 +137,38 @@ func (c *Client) createVM(ctx context.Context, want *machine.Guest, text string)
 	if !d.block.Owns(want.Block) {
 		return &OwnerError{VMID: want.VMID, Name: now.Config["name"], Owner: d.block.Owner()}
 	}
+	// If this run dies here, a later one finds the keys as differences, the size, too,
+	// and completes what only a creation sets.
+	set := maps.Clone(want.Config)
+	for _, key := range later {
+		delete(set, key)
+	}
+	for key, standard := range map[string]string{"bios": "seabios", "sockets": "1"} {
+		if set[key] == standard && now.Config[key] == "" {
+			delete(set, key)
+		}
+	}
+	maps.Copy(set, onlyAtCreation(now, want))
+	if now, err = c.update(ctx, want, change{set: set}); err != nil {
+		return err
+	}
+	return c.growVM(ctx, now, want)
+}
+
+// onlyAtCreation are a virtual machine's keys that are set once and not compared
+// later: the cloud-init drive, if the template has none, and the password.
+func onlyAtCreation(now, want *machine.Guest) machine.Config {
+	set := make(machine.Config)
+	if now.Kind != machine.KVM {
+		return set
+	}
 	if !hasCloudInit(now.Config) {
 		set["ide2"] = want.Origin.Storage + ":cloudinit"
 	}
 	if password := want.Origin.Password.Reveal(); password != "" {
 		set["cipassword"] = password
 	}
-	if now, err = c.update(ctx, want, change{set: set}); err != nil {
-		return err
-	}
-	return c.growVM(ctx, now, want)
+	return set
 }
 
 func hasCloudInit(config machine.Config) bool {
