@@ -377,4 +377,10 @@ func TestUpload(t *testing.T) {
 	if s.exists("app/releases/id1/readme") {
 		t.Error("the tree has a file that was not sent")
 	}
+	s.conf.Source = ""
+	s.configure()
+	s.write("env", "GREETING=\"hi\"\n")
+	s.deploy(0, "id1")
+	s.serves("up hi")
+	s.deploy(2, "id2")
 }

@@ -228,6 +228,8 @@ case $mode in
 deploy)
 	if [ -n "$upload" ]; then
 		[ -n "$sha" ] || die 2 'which release is it? deploy_app.sh --upload ID'
+	elif [ -n "$sha" ] && marked "$sha" ready; then
+		: # nothing to fetch
 	else
 		[ -n "$source" ] || die 2 'the stack names no git repository: use --upload'
 		[ -n "$sha" ] || sha=$branch
