@@ -39,6 +39,17 @@ func (c *Conn) Apply(ctx context.Context, steps []plan.Step, have, want *machine
 	if progress == nil {
 		progress = silent{}
 	}
+	for i := range steps {
+		if path := tree(&steps[i], have, want); path != "" {
+			if err := c.upload(ctx, steps[i].Resource.Name, path, progress); err != nil {
+				return err
+			}
+		}
+	}
+	return c.apply(ctx, tasks, progress)
+}
+
+func (c *Conn) apply(ctx context.Context, tasks []task, progress plan.Progress) error {
 	nonce := rand.Text()
 	p, err := c.start(ctx, "nonce="+nonce+"\n"+applyScript)
 	if err != nil {

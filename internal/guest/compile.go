@@ -132,8 +132,7 @@ func (c compiler) task(s *plan.Step) (task, error) {
 		t.code = words("set_database", name, db.Owner, db.Encoding)
 		t.data = databaseSQL(db)
 	case "release":
-		t.code = words("deploy", append([]string{name}, c.want.Release.Units...)...)
-		t.data = c.want.Release.Input.Reveal()
+		c.release(&t)
 	case "unit":
 		t.code = unitCode(s)
 	case "guard":
@@ -143,6 +142,19 @@ func (c compiler) task(s *plan.Step) (task, error) {
 		return t, fmt.Errorf("cannot %s %s: it is no step inside a guest", s.Verb, s.Resource)
 	}
 	return t, nil
+}
+
+// release fills in the task for a deployment. A tree was uploaded before; one that
+// serves already is not needed again.
+func (c compiler) release(t *task) {
+	want := c.want.Release
+	args := append([]string{t.step.Resource.Name}, want.Units...)
+	if tree(t.step, c.have, c.want) != "" {
+		t.code = words("deploy_tree", args...)
+		return
+	}
+	t.code = words("deploy", args...)
+	t.data = want.Input.Reveal()
 }
 
 // verb chooses between what makes a resource and what changes it.

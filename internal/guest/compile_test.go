@@ -123,13 +123,13 @@ func TestUnknownSteps(t *testing.T) {
 
 // The scripts are POSIX, and each function that a step may call is there.
 func TestScripts(t *testing.T) {
-	for name, script := range map[string]string{"observe.sh": observeScript, "apply.sh": applyScript, "steps.sh": stepsScript} {
+	for name, script := range map[string]string{"observe.sh": observeScript, "upload.sh": uploadScript, "apply.sh": applyScript, "steps.sh": stepsScript} {
 		if _, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(script), name); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, f := range strings.Fields("stale install_packages create_user set_user write_file set_mode make_directory remove_file add_key remove_key " +
-		"add_rule remove_rule enable_firewall set_timezone set_locale set_database deploy unit enable_unit reload_unit remove_unit guard_arm guard_confirm guard_undo daemon_reload") {
+		"add_rule remove_rule enable_firewall set_timezone set_locale set_database deploy deploy_tree unit enable_unit reload_unit remove_unit guard_arm guard_confirm guard_undo daemon_reload") {
 		if !strings.Contains(stepsScript, "\n"+f+"() {") {
 			t.Errorf("steps.sh has no %s", f)
 		}

@@ -1,7 +1,12 @@
 package guest_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -87,6 +92,24 @@ func TestDeploy(t *testing.T) {
 		t.Errorf("got %s", p)
 	}
 	converged(t, c, want)
+}
+
+func TestDeployTree(t *testing.T) {
+	g := lab.Guest(t)
+	archive := bytes.Repeat([]byte("not really a tar archive\n"), 1<<18) // 6.5 MB
+	path := filepath.Join(t.TempDir(), "tree.tar")
+	if err := os.WriteFile(path, archive, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := base(g)
+	want.Files["/usr/local/bin/deploy_app.sh"] = file(0o755, "root", "#!/bin/sh\nset -e\n[ \"$1\" = --upload ]\nsha256sum >/srv/app/sum\nln -sfn releases/$2 /srv/app/current\n")
+	want.Release = &machine.Release{SHA: "abc", Tree: path}
+	c := dial(t, options(g))
+	mustApply(t, c, want)
+	converged(t, c, want)
+	if out := g.Run(t, "cat /srv/app/sum; ls /var/lib/appstack"); !strings.HasPrefix(out, fmt.Sprintf("%x  -\n", sha256.Sum256(archive))) || strings.Contains(out, "uploads") {
+		t.Errorf("got %s", out)
+	}
 }
 
 // watch notes each command line with the canary in it. (Environments may have it: the

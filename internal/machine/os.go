@@ -128,6 +128,10 @@ type Release struct {
 	Units []string `json:"-"`
 	// Input is what the deploy script reads: whatever must not be on its command line.
 	Input secret.Value `json:"-"`
+	// Tree is the path, on this side, of a tar archive with the source, for one that is
+	// uploaded rather than fetched. SHA names its content then, and the script is run
+	// as "deploy_app.sh --upload SHA" with the archive on its standard input.
+	Tree string `json:"-"`
 }
 
 // UnitMarker begins a line of each systemd unit file that appstack wrote into
