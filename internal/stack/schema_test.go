@@ -185,10 +185,33 @@ func reflectSchema(t *testing.T) *jsonschema.Schema {
 	s := r.Reflect(&Document{})
 	s.ID = "https://raw.githubusercontent.com/org/appstack-action/v1/appstack.schema.json"
 	s.Title = "appstack.yaml"
+	addDefaults(s.Definitions, settingsPresets, settingsLayout)
+	addDefaults(s.Definitions, documentPresets, documentLayout)
 	for _, typ := range structsBelow(reflect.TypeFor[Document](), map[reflect.Type]bool{}) {
 		refine(s.Definitions, typ)
 	}
 	return s
+}
+
+// addDefaults tells the presets that hold for a key wherever it stands.
+func addDefaults(defs jsonschema.Definitions, rows []preset, l *layout) {
+	for _, row := range rows {
+		path := strings.Split(strings.ReplaceAll(row.path, "?", ""), ".")
+		parent, named := l, false
+		for _, key := range path[:len(path)-1] {
+			if parent.elem != nil {
+				parent, named = parent.elem, named || key != "*"
+			} else {
+				parent = parent.field(key).layout
+			}
+		}
+		if named || row.only != "" || strings.HasPrefix(row.value, "=") {
+			continue // it depends on something else
+		}
+		key := path[len(path)-1]
+		property, _ := defs[parent.typ.Name()].Properties.Get(key)
+		property.Default = plain(presetNode(row.value, parent.field(key)))
+	}
 }
 
 func mapSchema(t reflect.Type) *jsonschema.Schema {
