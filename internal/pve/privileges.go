@@ -41,7 +41,7 @@ func (c *Client) own(ctx context.Context) (permissions, error) {
 	return c.permissions, nil
 }
 
-// need is a privilege that a creation takes, on any of the paths.
+// need is a privilege that a creation takes, on any of the paths; "A|B" is any of both.
 type need struct {
 	paths     []string
 	privilege string
@@ -58,7 +58,7 @@ func needs(want *machine.Guest) []need {
 		list = append(list, need{guest, "VM.PowerMgmt"})
 	}
 	if want.Kind == machine.KVM {
-		list = append(list, need{guest, "VM.Config.Cloudinit"}, need{guest, "VM.Config.CDROM"}, need{guest, "VM.Config.HWType"})
+		list = append(list, vmNeeds(want, guest)...)
 	}
 	list = append(list, need{[]string{"/storage/" + want.Origin.Storage}, "Datastore.AllocateSpace"})
 	if storage, _, ok := strings.Cut(want.Origin.Template, ":"); ok && want.Origin.Download {
@@ -74,6 +74,19 @@ func needs(want *machine.Guest) []need {
 	}
 	if want.Kind == machine.LXC && want.Config["unprivileged"] == "0" {
 		list = append(list, need{[]string{"/"}, "Sys.Modify"})
+	}
+	return list
+}
+
+// vmNeeds is what a virtual machine takes beyond. The agent's privilege is VM.Monitor
+// up to Proxmox VE 8 (pve-access-control 9.0.2 divided it).
+func vmNeeds(want *machine.Guest, guest []string) []need {
+	list := []need{{guest, "VM.Config.Cloudinit"}, {guest, "VM.Config.CDROM"}, {guest, "VM.Config.HWType"}}
+	if !want.Origin.Image {
+		list = append(list, need{[]string{"/vms/" + want.Origin.Template}, "VM.Clone"})
+	}
+	if hasAgent(want) && len(want.Block.HostKeys) == 0 {
+		list = append(list, need{guest, "VM.GuestAgent.FileRead|VM.GuestAgent.Unrestricted|VM.Monitor"})
 	}
 	return list
 }
@@ -102,7 +115,8 @@ func (c *Client) lackingPrivileges(p permissions, want *machine.Guest) []Finding
 		if lacking[path] == nil {
 			order = append(order, path)
 		}
-		lacking[path] = append(lacking[path], n.privilege)
+		privilege, _, _ := strings.Cut(n.privilege, "|")
+		lacking[path] = append(lacking[path], privilege)
 	}
 	var findings []Finding
 	for _, path := range order {
@@ -135,8 +149,10 @@ func rootOnly(want *machine.Guest) []Finding {
 // may be in another zone than localnetwork, of which the path ends alike.
 func (n need) anywhere(p permissions) bool {
 	for _, path := range n.paths {
-		if p.has(path, n.privilege) {
-			return true
+		for privilege := range strings.SplitSeq(n.privilege, "|") {
+			if p.has(path, privilege) {
+				return true
+			}
 		}
 	}
 	bridge, ok := strings.CutPrefix(n.paths[0], "/sdn/zones/localnetwork/")

@@ -167,6 +167,32 @@ func TestEachPrivilegeIsNeeded(t *testing.T) {
 	}
 }
 
+// A virtual machine takes some more.
+func TestLeastPrivilegesOfVM(t *testing.T) {
+	further := []grant{{"/pool/appstack", "VM.Config.Cloudinit"}, {"/pool/appstack", "VM.Config.CDROM"}, {"/pool/appstack", "VM.Config.HWType"},
+		{"/pool/appstack", "VM.GuestAgent.FileRead"}, {"/vms/9000", "VM.Audit"}, {"/vms/9000", "VM.Clone"}}
+	run := func(t *testing.T, grants []grant) error {
+		l := newVMLab(t)
+		c, want := l.client(l.tokenWith(slices.Concat(documented(t), grants))), wantedVM()
+		want.Pool = "appstack"
+		_, _, err := cycle(t.Context(), c, want, plan.Policy{})
+		if _, made := l.backend.Guest(101); made && err != nil {
+			t.Errorf("a guest was made all the same: %v", err)
+		}
+		return err
+	}
+	if err := run(t, further); err != nil {
+		t.Error(err)
+	}
+	for i, missing := range further {
+		err := run(t, slices.Delete(slices.Clone(further), i, i+1))
+		veto, ok := errors.AsType[*FindingsError](err)
+		if !ok || !strings.Contains(veto.Hint(), missing.privilege) {
+			t.Errorf("without %s on %s: %v", missing.privilege, missing.path, err)
+		}
+	}
+}
+
 // With the rights of one guest later taken away, Proxmox's own words say so.
 func TestPrivilegeLostLater(t *testing.T) {
 	l := applianceLab(t)
