@@ -62,5 +62,6 @@ func (b *osBuilder) mail() {
 		From: smtp.From, TLS: smtp.TLS, About: b.mark(),
 	}.File())
 	b.script(path.Join(libDir, "notify"), templates.Script("scripts/notify"))
-	b.unit("appstack-notify@.service", templates.Notify(b.mark()), machine.Unit{})
+	// A template has no state of its own: its file is all that there is to ask for.
+	b.file(path.Join(machine.UnitDir, "appstack-notify@.service"), templates.Notify(b.mark()))
 }

@@ -107,6 +107,12 @@ func (b *osBuilder) base() {
 	// curl asks for health, and git and SSH's client fetch the app's source.
 	b.install("ca-certificates", "curl", "sudo")
 	b.install(base.Packages...)
+	if base.Timezone != "" {
+		b.install("tzdata")
+	}
+	if l := base.Locale; l != "" && l != "C.UTF-8" && l != "C" && l != "POSIX" {
+		b.install("locales")
+	}
 	b.user()
 	b.firewall()
 	b.sshd()
