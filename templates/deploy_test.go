@@ -364,6 +364,23 @@ func TestDeployLock(t *testing.T) {
 	s.deploy(3, sha)
 }
 
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	sha := s.commit("one", nil)
+	s.write("token", "hunter2") // 0755
+	if out := s.deploy(2, "--credentials", s.path("token"), sha); !strings.Contains(out, "chmod 600") {
+		t.Errorf("a token that others may read: %s", out)
+	}
+	s.must(os.Chmod(s.path("token"), 0o600))
+	s.deploy(0, "--credentials", s.path("token"), sha)
+	s.clean()
+	grep := exec.Command("grep", "-rl", "--exclude=token", "hunter2", s.root)
+	if out, _ := grep.CombinedOutput(); len(out) > 0 {
+		t.Errorf("the token is left in %s", out)
+	}
+}
+
 func TestUpload(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)

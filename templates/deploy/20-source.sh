@@ -6,14 +6,15 @@
 read_credentials() {
 	secrets=$(mktemp -d "$RUN/appstack-git.XXXXXX")
 	chmod 700 "$secrets"
-	(
-		umask 077
-		if [ -n "$credentials" ]; then
-			cat <"$credentials"
-		elif [ ! -t 0 ]; then
-			cat
-		fi >"$secrets/credential"
-	)
+	: >"$secrets/credential"
+	chmod 600 "$secrets/credential"
+	if [ -n "$credentials" ]; then
+		[ -z "$(find "$credentials" -prune -perm /077)" ] || die 2 "$credentials may be read by others: chmod 600"
+		cat <"$credentials" >"$secrets/credential"
+	elif [ ! -t 0 ]; then
+		timeout 60 cat >"$secrets/credential" ||
+			die 2 'nothing came on standard input within a minute: add </dev/null, or --credentials FILE'
+	fi
 	case $(head -c 11 "$secrets/credential") in
 	-----BEGIN\ *)
 		# OpenSSH refuses a key whose last line does not end.
