@@ -23,8 +23,8 @@ import (
 // Certificate returns the lab's self-signed TLS certificate, made on first use and kept in
 // Dir as pve-ssl.pem and pve-ssl.key.
 func (s *Server) Certificate() (tls.Certificate, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.certMu.Lock()
+	defer s.certMu.Unlock()
 	crt, key := s.CertFile(), filepath.Join(s.opt.Dir, "pve-ssl.key")
 	if _, err := os.Stat(crt); errors.Is(err, fs.ErrNotExist) {
 		if err := makeCert(crt, key, s.opt.Nodes); err != nil {
@@ -35,7 +35,6 @@ func (s *Server) Certificate() (tls.Certificate, error) {
 	if err != nil {
 		return c, fmt.Errorf("cannot read the lab's certificate: %w", err)
 	}
-	s.certFP = fingerprint(c.Certificate[0])
 	return c, nil
 }
 
@@ -44,10 +43,11 @@ func (s *Server) CertFile() string { return filepath.Join(s.opt.Dir, "pve-ssl.pe
 
 // Fingerprint is the certificate's SHA-256 as Proxmox prints it: AA:BB:…
 func (s *Server) Fingerprint() (string, error) {
-	if _, err := s.Certificate(); err != nil {
+	c, err := s.Certificate()
+	if err != nil {
 		return "", err
 	}
-	return s.certFP, nil
+	return fingerprint(c.Certificate[0]), nil
 }
 
 func fingerprint(der []byte) string {

@@ -67,11 +67,13 @@ func (c *call) nodeRow(name string) map[string]any {
 
 func listNodes(c *call) (any, error) {
 	rows := []map[string]any{}
+	fp, err := c.Fingerprint()
+	if err != nil {
+		return nil, err
+	}
 	for _, n := range c.opt.Nodes {
 		row := c.nodeRow(n)
-		if fp := c.certFP; fp != "" {
-			row["ssl_fingerprint"] = fp
-		}
+		row["ssl_fingerprint"] = fp
 		rows = append(rows, row)
 	}
 	return rows, nil

@@ -104,6 +104,7 @@ type Server struct {
 	opt     Options
 	router  *router
 	started time.Time
+	certMu  sync.Mutex // guards the certificate's files
 
 	mu       sync.Mutex // guards everything below, and the state that it points to
 	st       *state
@@ -113,7 +114,6 @@ type Server struct {
 	faults   faults
 	requests []Request
 	closed   bool
-	certFP   string
 	pids     uint32
 	endSeq   int
 	webs     map[string]*console    // open consoles by ticket

@@ -1,17 +1,12 @@
 package pveapi_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,76 +27,6 @@ var (
 
 // minimum is how many recorded exchanges must match, by release. It may only rise.
 var minimum = map[string]int{"9.2": 1900, "9.1": 1900}
-
-type step struct {
-	Note    string
-	As      string
-	Request *struct {
-		Method       string
-		Path         string
-		AbsolutePath string `json:"absolute_path"`
-		Form         map[string]string
-		FormPairs    [][2]string `json:"form_pairs"`
-		RawBody      *string     `json:"raw_body"`
-		RawType      *string     `json:"raw_content_type"`
-		Headers      map[string]string
-	}
-	Response struct {
-		Status      int
-		Reason      string
-		ContentType *string `json:"content_type"`
-		Body        any
-		BodyNote    string `json:"body_note"`
-		Headers     map[string]string
-	}
-	Task *struct {
-		Status map[string]any
-		Log    []string
-		Note   string
-	}
-	Shell string
-}
-
-type scenario struct {
-	name  string
-	Steps []step
-}
-
-// shared is the directory of test data that does not belong to the repository.
-func shared(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("APPSTACK_SHARED")
-	if dir == "" {
-		dir = "../../../../shared"
-	}
-	if _, err := os.Stat(filepath.Join(dir, "data", "pve-transcripts")); err != nil {
-		t.Skipf("recorded exchanges are not here: set APPSTACK_SHARED (%v)", err)
-	}
-	return dir
-}
-
-func scenarios(t *testing.T, release string) []scenario {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(shared(t), "data", "pve-transcripts", release, "*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no recorded scenarios of %s (%v)", release, err)
-	}
-	var out []scenario
-	for _, f := range files {
-		raw, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := scenario{name: strings.TrimSuffix(filepath.Base(f), ".json")}
-		dec := json.NewDecoder(bytes.NewReader(raw))
-		dec.UseNumber()
-		if err := dec.Decode(&s); err != nil {
-			t.Fatalf("%s: %v", f, err)
-		}
-		out = append(out, s)
-	}
-	return out
-}
 
 func TestReplay(t *testing.T) {
 	for _, release := range []string{"9.2", "9.1"} {
@@ -352,107 +277,6 @@ func (r *replay) exchange(t *testing.T, st step) error {
 	return r.compareTask(st, got)
 }
 
-func firstLineOf(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	return s
-}
-
-func (r *replay) compareType(want *string, h http.Header) error {
-	got := h.Get("Content-Type")
-	if want == nil {
-		if _, there := h["Content-Type"]; there {
-			return fmt.Errorf("content type %q, want none", got)
-		}
-		return nil
-	}
-	if *want != got {
-		return fmt.Errorf("content type %q, want %q", got, *want)
-	}
-	return nil
-}
-
-func (r *replay) compareBody(note string, want, got any) error {
-	if strings.HasPrefix(note, "trimmed") {
-		return r.compareTrimmed(want, got)
-	}
-	if w, ok := want.(string); ok && strings.HasPrefix(w, "<!DOCTYPE html>") {
-		if g, ok := got.(string); !ok || !strings.HasPrefix(g, "<!DOCTYPE html>") {
-			return fmt.Errorf("want a page, got %v", got)
-		}
-		return nil
-	}
-	if w, ok := want.(string); ok && strings.Contains(w, "Creating SSH host key") {
-		g, _ := got.(string)
-		return r.m.log(strings.Split(w, "\n"), strings.Split(g, "\n"))
-	}
-	if w, g := logOf(want), logOf(got); len(w) > 0 && len(w) == len(g) {
-		return r.m.log(w, g)
-	}
-	return r.m.value("", want, got)
-}
-
-// logOf is the text of a task's log as the API pages it.
-func logOf(body any) []string {
-	obj, _ := body.(map[string]any)
-	rows, _ := obj["data"].([]any)
-	var lines []string
-	for _, r := range rows {
-		row, _ := r.(map[string]any)
-		text, ok := row["t"].(string)
-		if !ok || len(row) != 2 {
-			return nil
-		}
-		lines = append(lines, text)
-	}
-	return lines
-}
-
-// compareTrimmed compares the rows that the record kept of a long list.
-func (r *replay) compareTrimmed(want, got any) error {
-	w, _ := want.(map[string]any)
-	g, ok := got.(map[string]any)
-	if !ok {
-		return fmt.Errorf("want an object, got %v", got)
-	}
-	rows, _ := w["data"].([]any)
-	have, _ := g["data"].([]any)
-	for i, row := range rows {
-		if i >= len(have) {
-			return fmt.Errorf("want at least %d rows, got %d", len(rows), len(have))
-		}
-		if err := r.m.value(fmt.Sprintf("data[%d]", i), row, have[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *replay) compareTask(st step, got any) error {
-	if st.Task == nil {
-		return nil
-	}
-	obj, _ := got.(map[string]any)
-	upid, _ := obj["data"].(string)
-	if upid == "" {
-		return fmt.Errorf("no task")
-	}
-	if st.Task.Note != "" {
-		r.pending = append(r.pending, upid)
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	status, err := r.waitImpatiently(ctx, upid, st.Request.Form["timeout"] != "")
-	if err != nil {
-		return err
-	}
-	want, _ := st.Task.Status["exitstatus"].(string)
-	if err := r.m.text(want, status); err != nil {
-		return fmt.Errorf("exit status: %w", err)
-	}
-	return r.m.log(st.Task.Log, r.TaskLog(upid))
-}
-
 // waitImpatiently waits for a task; a shutdown's timeout need not be sat out.
 func (r *replay) waitImpatiently(ctx context.Context, upid string, timeout bool) (string, error) {
 	if timeout {
@@ -492,121 +316,6 @@ func (r *replay) learn(st step, got any) {
 		r.m.bound["<ticket:root@pam>"] = ticket
 	}
 	delete(r.m.bound, "<csrf>")
-}
-
-func (r *replay) login(t *testing.T) {
-	if r.ticket == "" {
-		res := r.call(t, "POST", "/access/ticket", url.Values{"username": {"root@pam"}, "password": {"pvepvepve"}})
-		data, _ := res.Data.(map[string]any)
-		r.ticket, _ = data["ticket"].(string)
-		r.csrf, _ = data["CSRFPreventionToken"].(string)
-	}
-}
-
-// body is a request's content and its type.
-func (r *replay) body(st step) (string, string, bool) {
-	q := st.Request
-	const form = "application/x-www-form-urlencoded"
-	switch {
-	case q.RawBody != nil:
-		ct := ""
-		if q.RawType != nil {
-			ct = *q.RawType
-		}
-		return r.m.fill(*q.RawBody), ct, true
-	case q.FormPairs != nil:
-		var parts []string
-		for _, p := range q.FormPairs {
-			parts = append(parts, url.QueryEscape(p[0])+"="+url.QueryEscape(r.m.fill(p[1])))
-		}
-		return strings.Join(parts, "&"), form, true
-	case q.Form != nil:
-		v := url.Values{}
-		for k, text := range q.Form {
-			v.Set(k, longText(r.m.fill(text)))
-		}
-		return v.Encode(), form, true
-	}
-	return "", "", false
-}
-
-// longText writes out a value that the record shortened: "xxx... (9000 characters)".
-func longText(s string) string {
-	i := strings.Index(s, "... (")
-	if i < 0 || !strings.HasSuffix(s, " characters)") {
-		return s
-	}
-	n, err := strconv.Atoi(strings.TrimSuffix(s[i+5:], " characters)"))
-	if err != nil {
-		return s
-	}
-	return strings.Repeat(s[:1], n)
-}
-
-// send writes the request as it was recorded, byte by byte where that matters.
-func (r *replay) send(t *testing.T, st step) (int, string, http.Header, []byte, error) {
-	q := st.Request
-	path := r.m.fill(q.Path)
-	if q.AbsolutePath != "" {
-		path = r.m.fill(q.AbsolutePath)
-	} else {
-		path = "/api2/json" + path
-	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: lab\r\n", q.Method, strings.ReplaceAll(path, " ", "%20"))
-	for k, v := range q.Headers {
-		fmt.Fprintf(&b, "%s: %s\r\n", k, longText(r.m.fill(v)))
-	}
-	switch {
-	case strings.HasPrefix(st.As, "ticket"):
-		r.login(t)
-		fmt.Fprintf(&b, "Cookie: PVEAuthCookie=%s\r\n", url.QueryEscape(r.ticket))
-		if st.As == "ticket" && q.Method != "GET" {
-			fmt.Fprintf(&b, "CSRFPreventionToken: %s\r\n", r.csrf)
-		}
-		if st.As == "ticket-bad-csrf" {
-			fmt.Fprintf(&b, "CSRFPreventionToken: 00000000:AAAA\r\n")
-		}
-	case st.As != "none" && r.tokens[st.As] != "":
-		fmt.Fprintf(&b, "Authorization: PVEAPIToken=%s\r\n", r.tokens[st.As])
-	}
-	if body, ct, ok := r.body(st); ok {
-		if ct != "" {
-			fmt.Fprintf(&b, "Content-Type: %s\r\n", ct)
-		}
-		fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n%s", len(body), body)
-	} else {
-		if q.Method != "GET" && q.Method != "DELETE" {
-			b.WriteString("Content-Length: 0\r\n")
-		}
-		b.WriteString("\r\n")
-	}
-	return r.roundTrip(b.Bytes(), q.Method)
-}
-
-func (r *replay) roundTrip(request []byte, method string) (int, string, http.Header, []byte, error) {
-	conn, err := tls.Dial("tcp", strings.TrimPrefix(r.url, "https://"), &tls.Config{InsecureSkipVerify: true})
-	if err != nil {
-		return 0, "", nil, nil, err
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	go func() { _, _ = conn.Write(request) }() // the server may answer and close before it has read all
-	var raw bytes.Buffer
-	res, err := http.ReadResponse(bufio.NewReader(io.TeeReader(conn, &raw)), &http.Request{Method: method})
-	if err != nil {
-		return 0, "", nil, nil, err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return 0, "", nil, nil, err
-	}
-	if m := connection.FindStringSubmatch(raw.String()); m != nil {
-		res.Header.Set("Connection", m[1]) // net/http takes it away
-	}
-	_, reason, _ := strings.Cut(res.Status, " ")
-	return res.StatusCode, reason, res.Header, body, nil
 }
 
 var connection = regexp.MustCompile(`\r\nConnection: (\S+)\r\n`)

@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"sort"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -38,31 +36,6 @@ type task struct {
 	done     chan struct{}
 	fault    *Fault
 	undo     func() // takes back what was prepared for run, if that is never called
-}
-
-// log adds lines as Proxmox's worker prints them.
-func (t *task) log(format string, args ...any) {
-	t.progress(fmt.Sprintf(format, args...))
-}
-
-// progress adds one line; it is what a Backend reports to.
-func (t *task) progress(line string) {
-	t.mu.Lock()
-	t.Lines = append(t.Lines, strings.Split(line, "\n")...)
-	n := len(t.Lines)
-	f := t.fault
-	t.mu.Unlock()
-	if f != nil && f.TaskLine > 0 && n >= f.TaskLine {
-		t.cancel()
-	}
-}
-
-// warn adds a line that makes the task end in WARNINGS.
-func (t *task) warn(format string, args ...any) {
-	t.progress("WARN: " + fmt.Sprintf(format, args...))
-	t.mu.Lock()
-	t.warnings++
-	t.mu.Unlock()
 }
 
 func (t *task) stop() {
@@ -194,12 +167,6 @@ func (s *Server) TaskLog(upid string) []string {
 	return t.lines()
 }
 
-func (t *task) lines() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return append([]string(nil), t.Lines...)
-}
-
 var upidRE = regexp.MustCompile(`^UPID:([a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?):([0-9A-Fa-f]{8}):([0-9A-Fa-f]{8,9}):([0-9A-Fa-f]{8}):([^:\s]+):([^:\s]*):([^:\s]+):$`)
 
 // theTask finds the task of a request; nil without an error for one that nobody knows.
@@ -254,39 +221,6 @@ func taskStatus(c *call) (any, error) {
 	return m, nil
 }
 
-func taskLog(c *call) (any, error) {
-	t, err := c.theTask("Sys.Audit")
-	if err != nil {
-		return nil, err
-	}
-	if c.p.bool("download") && (c.p.has("start") || c.p.has("limit")) {
-		return nil, fail("'download' cannot be used together with 'start' or 'limit' parameters")
-	}
-	lines := []string{"unable to open file - No such file or directory"}
-	if t != nil {
-		lines = t.lines()
-	}
-	if c.p.bool("download") {
-		return download{"text/plain", strings.Join(lines, "\n") + "\n"}, nil
-	}
-	return c.page(lines), nil
-}
-
-// page cuts a log by start and limit; limit 0 is all, 50 lines are the default.
-func (c *call) page(lines []string) []map[string]any {
-	if len(lines) == 0 {
-		lines = []string{"no content"}
-	}
-	total := len(lines)
-	c.total = &total
-	start, limit := c.p.int("start", 0), c.p.int("limit", 50)
-	rows := []map[string]any{}
-	for i := start; i < total && (limit == 0 || i < start+limit); i++ {
-		rows = append(rows, map[string]any{"n": i + 1, "t": lines[i]})
-	}
-	return rows
-}
-
 func stopTask(c *call) (any, error) {
 	t, err := c.theTask("Sys.Modify")
 	if err != nil {
@@ -303,118 +237,4 @@ func stopTask(c *call) (any, error) {
 		}
 	})
 	return nil, nil
-}
-
-// listTasks is GET /nodes/{node}/tasks: active ones first, then what ended last.
-func listTasks(c *call) (any, error) {
-	var rows []map[string]any
-	for _, t := range c.taskList(c.node()) {
-		if c.taskMatches(t) {
-			rows = append(rows, t.listRow())
-		}
-	}
-	if total := len(rows); total > 0 {
-		c.total = &total
-	}
-	start, limit := c.p.int("start", 0), c.p.int("limit", 50)
-	start = min(start, len(rows))
-	return append([]map[string]any{}, rows[start:min(len(rows), start+limit)]...), nil
-}
-
-func (s *Server) taskList(node string) []*task {
-	var active, ended []*task
-	bySeq := map[int]*task{}
-	for _, t := range s.tasks {
-		bySeq[t.Seq] = t
-	}
-	for _, seq := range sorted(bySeq) {
-		t := bySeq[seq]
-		switch {
-		case node != "" && t.Node != node:
-		case t.running():
-			active = append(active, t)
-		default:
-			ended = append(ended, t)
-		}
-	}
-	sort.SliceStable(ended, func(i, j int) bool { return ended[i].EndSeq > ended[j].EndSeq })
-	return append(active, ended...)
-}
-
-func (t *task) listRow() map[string]any {
-	m := t.fields()
-	if t.running() {
-		m["user"], m["status"], m["saved"] = t.User, "RUNNING", "0"
-		delete(m, "tokenid")
-		return m
-	}
-	m["status"], m["endtime"] = t.Status, t.End
-	return m
-}
-
-func (c *call) taskMatches(t *task) bool {
-	running := t.running()
-	source := c.p.str("source")
-	if running && source != "active" && source != "all" || !running && source == "active" {
-		return false
-	}
-	if !c.owns(t.User) && !c.can("/nodes/"+t.Node, "Sys.Audit") {
-		return false
-	}
-	if f := c.p.str("userfilter"); f != "" && !strings.Contains(strings.ToLower(t.User), strings.ToLower(f)) {
-		return false
-	}
-	if f := c.p.str("typefilter"); f != "" && t.Type != f {
-		return false
-	}
-	if f := c.p.str("vmid"); f != "" && t.ID != f {
-		return false
-	}
-	if since, err := strconv.ParseInt(c.p.str("since"), 10, 64); err == nil && t.Start < since {
-		return false
-	}
-	if until, err := strconv.ParseInt(c.p.str("until"), 10, 64); err == nil && t.Start > until {
-		return false
-	}
-	return running || c.statusMatches(t.Status)
-}
-
-func (c *call) statusMatches(status string) bool {
-	kind := "error"
-	switch {
-	case status == "OK":
-		kind = "ok"
-	case strings.HasPrefix(status, "WARNINGS: "):
-		kind = "warning"
-	}
-	if c.p.bool("errors") {
-		return kind != "ok"
-	}
-	want := c.p.list("statusfilter")
-	for _, w := range want {
-		if w == kind {
-			return true
-		}
-	}
-	return len(want) == 0
-}
-
-// clusterTasks is GET /cluster/tasks: the newest 25 of each node.
-func clusterTasks(c *call) (any, error) {
-	rows := []map[string]any{}
-	all := c.can("/", "Sys.Audit")
-	for _, t := range c.taskList("") {
-		owner, _, _ := strings.Cut(t.User, "!")
-		if len(rows) == 25 || owner != c.who.authuser && !all {
-			continue
-		}
-		row := t.fields()
-		delete(row, "pstart")
-		if !t.running() {
-			delete(row, "pid")
-			row["status"], row["endtime"], row["saved"] = t.Status, t.End, "1"
-		}
-		rows = append(rows, row)
-	}
-	return rows, nil
 }

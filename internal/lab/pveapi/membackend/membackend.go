@@ -5,17 +5,9 @@ package membackend
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -40,18 +32,6 @@ type Backend struct {
 	refuse map[string]error
 }
 
-// Guest is what a test may look at.
-type Guest struct {
-	HostKeys       []ssh.Signer // ed25519, ecdsa, rsa
-	AuthorizedKeys string
-	Password       string
-	Config         map[string]string
-	Running        bool
-	Hung           bool // its init does not react
-	Files          map[string]string
-	Scripts        []string // what was run in it, but for reading files
-}
-
 type machine struct {
 	Guest
 	since     time.Time
@@ -72,70 +52,6 @@ func (b *Backend) Close() {
 	if !b.closed {
 		b.closed = true
 		close(b.events)
-	}
-}
-
-// Slow makes Create and Start take that long, so that a test can look at one in progress.
-func (b *Backend) Slow(d time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.slow = d
-}
-
-// Expire ends the patience of every shutdown that waits for a guest that hangs.
-func (b *Backend) Expire() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	close(b.expire)
-	b.expire = make(chan struct{})
-}
-
-// Refuse makes an operation on running guests fail, as on a node that cannot do it: "mount"
-// for hot-plugged mount points, "grow" for file systems; nil lets it succeed again.
-func (b *Backend) Refuse(what string, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.refuse[what] = err
-}
-
-// Guest returns a copy of a guest's state.
-func (b *Backend) Guest(vmid int) (Guest, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m := b.guests[vmid]
-	if m == nil {
-		return Guest{}, false
-	}
-	g := m.Guest
-	g.Files, g.Config = maps.Clone(m.Files), maps.Clone(m.Config)
-	return g, true
-}
-
-// SetFile writes a file of a guest's; snapshots keep it and rollbacks restore it.
-func (b *Backend) SetFile(vmid int, name, content string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if m := b.guests[vmid]; m != nil {
-		m.Files[name] = content
-	}
-}
-
-// Hang makes a guest's init deaf: a shutdown runs into its timeout.
-func (b *Backend) Hang(vmid int, hung bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if m := b.guests[vmid]; m != nil {
-		m.Hung = hung
-	}
-}
-
-// PowerOff stops a guest from inside.
-func (b *Backend) PowerOff(vmid int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if m := b.guests[vmid]; m != nil && m.Running && !b.closed {
-		m.Running = false
-		b.events <- vmid
 	}
 }
 
@@ -186,31 +102,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// hostKeys makes fresh keys. The RSA key is small because making a real one takes long.
-func hostKeys() ([]ssh.Signer, error) {
-	_, ed, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	rs, err := rsa.GenerateKey(rand.Reader, 1024)
-	if err != nil {
-		return nil, err
-	}
-	var keys []ssh.Signer
-	for _, k := range []any{ec, ed, rs} {
-		s, err := ssh.NewSignerFromKey(k)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, s)
-	}
-	return keys, nil
 }
 
 // Start implements [pveapi.Backend].
@@ -317,68 +208,6 @@ func (b *Backend) Resize(_ context.Context, vmid int, disk string, size int64, _
 	return nil
 }
 
-// Snapshot implements [pveapi.Backend].
-func (b *Backend) Snapshot(_ context.Context, vmid int, name string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m, err := b.get(vmid)
-	if err == nil {
-		m.snapshots[name] = maps.Clone(m.Files)
-	}
-	return err
-}
-
-// Rollback implements [pveapi.Backend].
-func (b *Backend) Rollback(_ context.Context, vmid int, name string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m, err := b.get(vmid)
-	if err != nil {
-		return err
-	}
-	snap, ok := m.snapshots[name]
-	switch {
-	case m.Running:
-		return errors.New("guest is running")
-	case !ok:
-		return fmt.Errorf("no snapshot %q", name)
-	}
-	m.Files = maps.Clone(snap)
-	return nil
-}
-
-// DeleteSnapshot implements [pveapi.Backend].
-func (b *Backend) DeleteSnapshot(_ context.Context, vmid int, name string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m, err := b.get(vmid)
-	if err == nil {
-		delete(m.snapshots, name)
-	}
-	return err
-}
-
-// Clone implements [pveapi.Backend]. Host keys are copied, as Proxmox does.
-func (b *Backend) Clone(_ context.Context, vmid, newid int, snapshot string, _ func(string)) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m, err := b.get(vmid)
-	if err != nil {
-		return err
-	}
-	files := m.Files
-	if snapshot != "" {
-		files = m.snapshots[snapshot]
-	}
-	n := &machine{Guest: m.Guest, size: m.size, snapshots: map[string]map[string]string{}}
-	n.Running, n.Hung, n.Files, n.Config = false, false, maps.Clone(files), maps.Clone(m.Config)
-	if n.Files == nil {
-		n.Files = map[string]string{}
-	}
-	b.guests[newid] = n
-	return nil
-}
-
 // Destroy implements [pveapi.Backend].
 func (b *Backend) Destroy(_ context.Context, vmid int) error {
 	b.mu.Lock()
@@ -393,117 +222,6 @@ func (b *Backend) Running(vmid int) bool {
 	defer b.mu.Unlock()
 	m := b.guests[vmid]
 	return m != nil && m.Running
-}
-
-// Usage implements [pveapi.Backend].
-func (b *Backend) Usage(_ context.Context, vmid int) (pveapi.Usage, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m, err := b.get(vmid)
-	if err != nil {
-		return pveapi.Usage{}, err
-	}
-	u := pveapi.Usage{Disk: 320 << 20, MaxDisk: extSize(m.size)}
-	if m.Running {
-		u.PID, u.Uptime, u.CPU, u.Mem, u.NetIn, u.NetOut = m.pid, time.Since(m.since)+time.Second, 0.01, 24<<20, 1500, 900
-	}
-	return u, nil
-}
-
-// Interfaces implements [pveapi.Backend]: what net0, net1, … say, and lo.
-func (b *Backend) Interfaces(_ context.Context, vmid int) ([]pveapi.Interface, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m, err := b.get(vmid)
-	if err != nil || !m.Running {
-		return nil, err
-	}
-	lo := pveapi.Interface{Name: "lo", MAC: "00:00:00:00:00:00", Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}}
-	ifs := []pveapi.Interface{lo}
-	for i := 0; i < 32; i++ {
-		if net := m.Config[fmt.Sprintf("net%d", i)]; net != "" {
-			ifs = append(ifs, iface(net))
-		}
-	}
-	return ifs, nil
-}
-
-func iface(conf string) pveapi.Interface {
-	var i pveapi.Interface
-	for _, part := range strings.Split(conf, ",") {
-		k, v, _ := strings.Cut(part, "=")
-		switch k {
-		case "name":
-			i.Name = v
-		case "hwaddr":
-			i.MAC = v
-		case "ip", "ip6":
-			if p, err := netip.ParsePrefix(v); err == nil {
-				i.Addrs = append(i.Addrs, p)
-			}
-		}
-	}
-	if ll, ok := linkLocal(i.MAC); ok {
-		i.Addrs = append(i.Addrs, ll)
-	}
-	return i
-}
-
-// linkLocal is the address that IPv6 derives from a MAC (EUI-64).
-func linkLocal(mac string) (netip.Prefix, bool) {
-	hw, err := net.ParseMAC(mac)
-	if err != nil || len(hw) != 6 {
-		return netip.Prefix{}, false
-	}
-	a := [16]byte{0: 0xfe, 1: 0x80, 8: hw[0] ^ 2, 9: hw[1], 10: hw[2], 11: 0xff, 12: 0xfe, 13: hw[3], 14: hw[4], 15: hw[5]}
-	return netip.PrefixFrom(netip.AddrFrom16(a), 64), true
-}
-
-// Console implements [pveapi.Backend]: an echo.
-func (b *Backend) Console(_ context.Context, vmid int, _ bool) (io.ReadWriteCloser, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if m := b.guests[vmid]; m == nil || !m.Running {
-		return nil, fmt.Errorf("guest %d does not run", vmid)
-	}
-	here, there := net.Pipe()
-	go func() {
-		defer there.Close()
-		_, _ = io.Copy(there, there) // ends with the connection
-	}()
-	return here, nil
-}
-
-// Run implements [pveapi.Runner] for what a VM's agent is asked: a file, nothing else.
-func (b *Backend) Run(_ context.Context, vmid int, script string) ([]byte, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m := b.guests[vmid]
-	if m == nil || !m.Running {
-		return nil, fmt.Errorf("guest %d does not run", vmid)
-	}
-	name, isCat := strings.CutPrefix(script, "cat ")
-	if !isCat {
-		m.Scripts = append(m.Scripts, script)
-		return nil, nil
-	}
-	name = strings.Trim(strings.TrimPrefix(name, "-- "), "'")
-	if text, ok := m.Files[name]; ok {
-		return []byte(text), nil
-	}
-	if name == "/etc/hostname" {
-		return []byte(m.Config["hostname"] + "\n"), nil
-	}
-	for _, k := range m.HostKeys {
-		if name == "/etc/ssh/ssh_host_"+keyName(k)+"_key.pub" {
-			return ssh.MarshalAuthorizedKey(k.PublicKey()), nil
-		}
-	}
-	return nil, fmt.Errorf("cat: %s: No such file or directory", name)
-}
-
-func keyName(k ssh.Signer) string {
-	return map[string]string{ssh.KeyAlgoED25519: "ed25519", ssh.KeyAlgoECDSA256: "ecdsa", ssh.KeyAlgoRSA: "rsa"}[k.PublicKey().Type()]
 }
 
 // Events implements [pveapi.Backend].
