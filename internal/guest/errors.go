@@ -2,6 +2,7 @@ package guest
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/org/appstack-action/internal/plan"
@@ -92,16 +93,17 @@ func (e *SudoError) Hint() string {
 	return fmt.Sprintf("give %s passwordless sudo (a line \"%s ALL=(ALL) NOPASSWD:ALL\" in a file in /etc/sudoers.d), or set ssh.user: root", e.User, e.User)
 }
 
+// refusals are what sudo says when it runs nothing, as against its warnings (sudo(8),
+// Diagnostics), and what a shell says that has no sudo.
+var refusals = regexp.MustCompile(`(?m)^.*\bsudo: .*(password is required|terminal is required|not found|no such file|must be owned by|must be setuid|syntax error|unable to initialize|no valid sudoers).*$|^env: .*sudo.*$|^.*(is not in the sudoers file|may not run sudo|is not allowed to (execute|run)).*$`)
+
 // sudoError recognises that sudo refused, or is not there.
 func sudoError(user, text string) *SudoError {
 	if user == "root" {
 		return nil
 	}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "sudo: ") || strings.Contains(line, "sudo: not found") || strings.Contains(line, "sudo: command not found") {
-			return &SudoError{user, line}
-		}
+	if line := refusals.FindString(text); line != "" {
+		return &SudoError{user, strings.TrimSpace(line)}
 	}
 	return nil
 }

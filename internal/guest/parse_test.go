@@ -213,6 +213,9 @@ func TestSudoError(t *testing.T) {
 		{"app", "sudo: a password is required\n", true},
 		{"app", "bash: line 1: exec: sudo: not found\n", true},
 		{"app", "Warning: banner\nsudo: unable to resolve host x\nsudo: a password is required", true},
+		{"app", "env: 'sudo': No such file or directory", true},
+		{"app", "app is not in the sudoers file.", true},
+		{"app", "sudo: unable to resolve host x: Name or service not known\nE: broken", false},
 		{"app", "E: broken", false},
 		{"root", "sudo: a password is required\n", false},
 	} {

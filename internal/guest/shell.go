@@ -28,5 +28,5 @@ func command(user string, script int) string {
 	if user == "root" {
 		return sh
 	}
-	return "exec sudo -n " + strings.TrimPrefix(sh, "exec ")
+	return "exec env LC_ALL=C sudo -n " + strings.TrimPrefix(sh, "exec ") // C: what it says is read
 }
