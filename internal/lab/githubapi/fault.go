@@ -52,7 +52,8 @@ func globPattern(glob string) *regexp.Regexp {
 	if glob == "" {
 		glob = "/**"
 	}
-	quoted := regexp.QuoteMeta(glob)
+	// A pattern is UTF-8, and what is not can't be in a path that matches.
+	quoted := regexp.QuoteMeta(strings.ToValidUTF8(glob, "\uFFFD"))
 	quoted = strings.ReplaceAll(quoted, `\*\*`, `.*`)
 	return regexp.MustCompile("^" + strings.ReplaceAll(quoted, `\*`, `[^/]*`) + "$")
 }
