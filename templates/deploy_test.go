@@ -149,7 +149,7 @@ func (s *sandbox) run(env []string, args ...string) (int, string) {
 	bin, err := filepath.Abs("testdata/bin")
 	s.must(err)
 	cmd.Env = append([]string{
-		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + s.root, "FAKE=" + s.path("fake"),
+		"PATH=" + bin + ":" + s.path("bin") + ":" + os.Getenv("PATH"), "HOME=" + s.root, "FAKE=" + s.path("fake"),
 		"APPSTACK_CONF=" + s.path("app.conf"), "APPSTACK_RUN=" + s.path("run"),
 		"APPSTACK_UNITS=" + s.path("units"), "APPSTACK_LIB=" + s.path("lib"),
 	}, env...)

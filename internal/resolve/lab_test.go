@@ -126,19 +126,26 @@ func (p *place) mustApply(want *machine.OS) (plan.Plan, string) {
 	return todo, heard
 }
 
+// get asks the guest for a page, again for some seconds while nobody answers.
 func (p *place) get(url string) string {
 	p.t.Helper()
 	client := http.Client{Timeout: 20 * time.Second}
-	resp, err := client.Get(fmt.Sprintf("http://%s%s", p.guest.Addr, url))
-	if err != nil {
-		p.t.Fatal(err)
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		resp, err := client.Get(fmt.Sprintf("http://%s%s", p.guest.Addr, url))
+		if err != nil {
+			if time.Now().After(deadline) {
+				p.t.Fatal(err)
+			}
+			continue
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		return fmt.Sprintf("%d %s", resp.StatusCode, body)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return fmt.Sprintf("%d %s", resp.StatusCode, body)
 }
 
 // listener keeps what steps print.

@@ -21,16 +21,18 @@ flock --nonblock 9 || {
 	exit 3
 }
 
+dump=$(readlink -f "$1")
+cd / # postgres may not enter the caller's directory
 as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; }
 sql() { as_postgres psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=db="$database" --set=new="${database}_restore" --set=old="${database}_before_restore" --dbname=postgres; }
 
-echo "==> restore $1 beside $database"
+echo "==> restore $dump beside $database"
 sql <<'SQL'
 DROP DATABASE IF EXISTS :"new";
 SQL
 as_postgres createdb --owner="$owner" --template=template0 --encoding="${encoding:-UTF8}" -- "${database}_restore"
 # The dump is read by root: postgres may not be allowed to open it.
-as_postgres pg_restore --exit-on-error --single-transaction --no-owner --role="$owner" --dbname="${database}_restore" <"$1"
+as_postgres pg_restore --exit-on-error --single-transaction --no-owner --role="$owner" --dbname="${database}_restore" <"$dump"
 
 echo "==> switch"
 # shellcheck disable=SC2086 # a list of units
@@ -44,4 +46,4 @@ ALTER DATABASE :"db" RENAME TO :"old";
 ALTER DATABASE :"new" RENAME TO :"db";
 COMMIT;
 SQL
-echo "<== $database is as in $1; what it was before is ${database}_before_restore"
+echo "<== $database is as in $dump; what it was before is ${database}_before_restore"
