@@ -27,7 +27,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(upCommand(), downCommand(), cleanCommand(), statusCommand())
+	root.AddCommand(upCommand(), downCommand(), cleanCommand(), statusCommand(), envCommand())
 	return root
 }
 
@@ -170,4 +170,26 @@ func statusCommand() *cobra.Command {
 			return printStatus(cmd.OutOrStdout(), labs)
 		},
 	}
+}
+
+func envCommand() *cobra.Command {
+	var bridge string
+	cmd := &cobra.Command{
+		Use:   "env",
+		Short: `Print a lab as shell variables: eval "$(pvelab env)"`,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			labs, err := lab.List()
+			if err != nil {
+				return err
+			}
+			i := slices.IndexFunc(labs, func(s lab.Status) bool { return s.Bridge == bridge })
+			if i < 0 {
+				return fmt.Errorf("no lab %s on this machine: bring it up with pvelab up", bridge)
+			}
+			return printEnv(cmd.OutOrStdout(), labs[i].Info)
+		},
+	}
+	cmd.Flags().StringVar(&bridge, "bridge", "pvelab0", "the lab's bridge")
+	return cmd
 }

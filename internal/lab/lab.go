@@ -146,7 +146,7 @@ func (l *Lab) prepare(ctx context.Context) error {
 	if err := os.MkdirAll(l.opt.Dir, 0o755); err != nil {
 		return err
 	}
-	if err := l.register(); err != nil {
+	if err := errors.Join(l.register(), raiseLimits()); err != nil {
 		return err
 	}
 	if err := network.Up(ctx, l.net); err != nil {

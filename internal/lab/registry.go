@@ -124,7 +124,7 @@ func remove(ctx context.Context, r record) error {
 			err = errors.Join(err, rerr)
 		}
 	}
-	return err
+	return errors.Join(err, restoreLimits())
 }
 
 // Down removes a lab by its bridge's name. A process that serves it is asked to do so

@@ -72,7 +72,7 @@ func (l *Lab) Guest(t testing.TB, setup ...Setup) *Guest {
 func (l *Lab) spec(t testing.TB, g *Guest) lxc.Spec {
 	t.Helper()
 	return lxc.Spec{
-		Template: l.template(t), Size: 4 << 30, Unprivileged: true,
+		Template: l.Template(t), Size: 4 << 30, Unprivileged: true,
 		SSHKeys: string(ssh.MarshalAuthorizedKey(g.Key.PublicKey())),
 		Config: map[string]string{
 			"hostname": g.Name, "cores": "2", "memory": "1024", "swap": "512", "features": "nesting=1",
@@ -82,9 +82,10 @@ func (l *Lab) spec(t testing.TB, g *Guest) lxc.Spec {
 	}
 }
 
-// template is the path of the lab's first template on its first node.
-func (l *Lab) template(t testing.TB) string {
+// Template is the path of the lab's first template on its first node.
+func (l *Lab) Template(t testing.TB) string {
 	t.Helper()
+	l.Up(t)
 	dir, err := l.lab.PVE.TemplateDir(l.lab.Info.Nodes[0], "local")
 	if err != nil {
 		t.Fatal(err)

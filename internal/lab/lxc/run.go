@@ -248,28 +248,37 @@ func (b *Backend) end(ctx context.Context, vmid int, sig syscall.Signal) error {
 	b.mu.Lock()
 	g := b.guests[vmid]
 	b.mu.Unlock()
-	if g == nil || g.running() == nil {
+	if g == nil {
 		return nil
 	}
-	g.mu.Lock()
-	r := g.run
+	r := g.ask(true)
 	if r == nil {
-		g.mu.Unlock()
 		return nil
 	}
-	r.asked = true
-	err := r.signal(sig)
-	g.mu.Unlock()
-	if err != nil {
-		return fmt.Errorf("cannot signal container %d: %w", vmid, err)
+	// An init that has only begun to boot takes no notice of a signal: repeat it.
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		if err := r.signal(sig); err != nil {
+			return fmt.Errorf("cannot signal container %d: %w", vmid, err)
+		}
+		select {
+		case <-r.done:
+			return nil
+		case <-ctx.Done():
+			g.ask(false)
+			return fmt.Errorf("container %d did not stop: %w", vmid, context.Cause(ctx))
+		case <-again.C:
+		}
 	}
-	select {
-	case <-r.done:
-		return nil
-	case <-ctx.Done():
-		g.mu.Lock()
-		r.asked = false
-		g.mu.Unlock()
-		return fmt.Errorf("container %d did not stop: %w", vmid, context.Cause(ctx))
+}
+
+// ask notes whether the end of a running container was asked for.
+func (g *guest) ask(asked bool) *running {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.run != nil {
+		g.run.asked = asked
 	}
+	return g.run
 }
