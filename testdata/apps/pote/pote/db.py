@@ -36,13 +36,13 @@ def migrate(conn: psycopg.Connection) -> list[str]:
             "CREATE TABLE IF NOT EXISTS schema_migrations"
             " (name text PRIMARY KEY, ran_at timestamptz NOT NULL DEFAULT now())"
         )
-        todo = pending(conn)
-        for name in todo:
+        waiting = pending(conn)
+        for name in waiting:
             with conn.transaction():
                 conn.execute((MIGRATIONS / name).read_text())
                 conn.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
             print(f"migrated {name}", flush=True)
-        return todo
+        return waiting
     finally:
         conn.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
 

@@ -17,13 +17,13 @@ function pending(store) {
 // migrate runs what did not run yet, and notes each one as soon as it is done, so that
 // a second run does nothing and a failed one goes on where it stopped.
 function migrate(store, log) {
-  const todo = pending(store);
-  for (const name of todo) {
+  const waiting = pending(store);
+  for (const name of waiting) {
     require(path.join(folder, name)).up(store);
     store.write('migrations', [...store.read('migrations', []), name]);
     log(`migrated ${name}`);
   }
-  return todo;
+  return waiting;
 }
 
 module.exports = { migrate, pending };
