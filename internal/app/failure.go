@@ -45,8 +45,10 @@ var kinds = []struct {
 	{is[*resolve.ForkError], report.Fork},
 	{is[*resolve.MissingError], report.BadInput},
 	{is[*UsageError], report.BadInput},
+	{is[*pve.LostError], report.Locked}, // ends the work's context, too
 	{func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }, report.TimedOut},
 	{func(err error) bool { return errors.Is(err, context.Canceled) }, report.WasCancelled},
+	{is[*pve.LockedError], report.Locked},
 	{is[*guest.BusyError], report.Locked},
 	{is[*pve.FindingsError], report.Guarded},
 	{is[*pve.OwnerError], report.Guarded},

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -31,11 +32,12 @@ type Run struct {
 	TrustOnFirstUse bool          // take an adopted guest's host key as it comes
 	Parallel        int           // environments at a time; 0: one
 
-	Holder     string // of leases: who runs this
-	RunURL     string // page of the workflow run
-	Repository string // the workflow's, owner/name
-	ServerURL  string // https://github.com
-	CloneURL   string // where it is cloned from
+	Holder     string        // of leases: who runs this
+	LockWait   time.Duration // how long to wait for another run; 0: what the stack file says
+	RunURL     string        // page of the workflow run
+	Repository string        // the workflow's, owner/name
+	ServerURL  string        // https://github.com
+	CloneURL   string        // where it is cloned from
 	Token      secret.Value
 
 	// Commit returns the commit that a branch, tag or shortened commit names.
@@ -86,6 +88,7 @@ func (r *Run) Do(ctx context.Context) ([]report.Report, error) {
 		return nil, err
 	}
 	r.Selected = sel.Envs
+	r.LockWait = cmp.Or(r.LockWait, spec.LockWait)
 	if sel.Command == "validate" || sel.Command == "inventory" || len(sel.Envs) == 0 {
 		return r.onlyChecked(ctx, spec, sel)
 	}

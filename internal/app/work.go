@@ -25,6 +25,7 @@ func (r *Run) command(name string) (worker, error) {
 		"status":    status,
 		"destroy":   destroy,
 		"rollback":  rollback,
+		"unlock":    unlock,
 	}
 	work, ok := workers[name]
 	if !ok {
@@ -73,6 +74,11 @@ func converge(ctx context.Context, s *session) error {
 	if err := s.guards(ctx, have); err != nil {
 		return err
 	}
+	ctx, release, err := s.hold(ctx, have.Guest)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.publish(ctx, report.Deploying)
 	s.stage("apply")
 	done, err := apply.Run(ctx, apply.Job{
@@ -172,6 +178,11 @@ func destroy(ctx context.Context, s *session) error {
 			return err
 		}
 	}
+	ctx, release, err := s.hold(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.report.Plan.Steps = []plan.Step{{
 		Verb: plan.Destroy, Resource: plan.Resource{Kind: "guest", Name: fmt.Sprint(g.VMID)}, Cause: "asked for", Effect: plan.Destroys,
 	}}
@@ -215,6 +226,11 @@ func rollback(ctx context.Context, s *session) error {
 		Cause: "asked for", Effect: plan.Restarts,
 	}
 	s.report.Plan.Steps = []plan.Step{step}
+	ctx, release, err := s.hold(ctx, have.Guest)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.publish(ctx, report.Deploying)
 	if err := conn.Apply(ctx, s.report.Plan.Steps, have.OS, s.target.Want.OS, s); err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
+	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,24 +20,28 @@ import (
 
 	"github.com/org/appstack-action/internal/app"
 	"github.com/org/appstack-action/internal/diag"
+	"github.com/org/appstack-action/internal/lab"
+	"github.com/org/appstack-action/internal/lab/gitrepo"
 	"github.com/org/appstack-action/internal/lab/labtest"
-	"github.com/org/appstack-action/internal/lab/lxc"
-	"github.com/org/appstack-action/internal/lab/pveapi"
+	"github.com/org/appstack-action/internal/lab/template"
 	"github.com/org/appstack-action/internal/plan"
 	"github.com/org/appstack-action/internal/report"
 	"github.com/org/appstack-action/internal/resolve"
 	"github.com/org/appstack-action/internal/secret"
 	"github.com/org/appstack-action/internal/vault"
+	"github.com/org/appstack-action/testdata/apps"
 )
 
-var lab labtest.Lab
+// machines is the lab, with a template that has the sample apps' packages: only
+// TestFirstConfigure installs them.
+var machines = labtest.Lab{Options: lab.Options{Templates: []template.Template{template.Default(), template.Warm()}}}
 
-func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(machines.Main(m)) }
 
-// world is a Proxmox with real containers, and a repository with a stack file.
+// world is a lab, and a repository with a stack file.
 type world struct {
 	t        testing.TB
-	pve      *pveapi.Server
+	lab      *lab.Lab
 	dir      string
 	identity string
 	log      *logView
@@ -43,32 +49,18 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), log: &logView{t: t}}
-	backend := lab.Backend(t)
-	server, err := pveapi.New(pveapi.Options{Dir: t.TempDir(), Backend: containers{backend}})
-	w.must(err)
-	w.pve = server
-	templates, err := server.TemplateDir("pve1", "local")
-	w.must(err)
-	template := lab.Template(t)
-	w.must(os.Link(template, filepath.Join(templates, filepath.Base(template))))
-	token, err := server.AddToken("root@pam", "ci", false, "")
-	w.must(err)
-	url, err := server.Listen(t.Context(), "127.0.0.1:0")
-	w.must(err)
-	fingerprint, err := server.Fingerprint()
-	w.must(err)
+	w := &world{t: t, lab: machines.Up(t), dir: t.TempDir(), log: &logView{t: t}}
 	id, err := age.GenerateX25519Identity()
 	w.must(err)
 	w.identity = id.String()
 	w.write(".appstack/recipients", id.Recipient().String()+"\n")
+	key, _ := newKey(t)
+	info := w.lab.Info
 	for name, value := range map[string]string{
-		"proxmox_url": url, "proxmox_token": "root@pam!ci=" + token, "proxmox_fingerprint": fingerprint, "ssh_key": newKey(t),
-		"greeting": "hello, secret world",
+		"proxmox_url": info.URL, "proxmox_token": info.Token, "proxmox_fingerprint": info.Fingerprint, "ssh_key": key,
 	} {
 		w.secret(name, value)
 	}
-	t.Cleanup(func() { w.must(server.Close()) })
 	return w
 }
 
@@ -96,8 +88,8 @@ func (w *world) secret(name, value string) {
 	w.must(v.Set("secrets.yaml.age", name, secret.New(value)))
 }
 
-// newKey returns a private key in OpenSSH's format.
-func newKey(t testing.TB) string {
+// newKey returns a private key in OpenSSH's format, and its public half.
+func newKey(t testing.TB) (string, ssh.PublicKey) {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -107,7 +99,11 @@ func newKey(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(block))
+	signer, err := ssh.NewSignerFromSigner(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(block)), signer.PublicKey()
 }
 
 // run does a command for the stack file as it is now.
@@ -167,39 +163,50 @@ func (s *logShow) End(step plan.Step, o plan.Outcome) {
 }
 func (s *logShow) Wait(what string, since time.Duration) { s.logf("… %s %s", what, since) }
 
-// stack returns a stack file with one environment whose guest is at a free address.
-func (w *world) stack(body string) {
+// stack writes a stack file with one environment whose guest is at a free address,
+// which it returns. body is the rest of the project.
+func (w *world) stack(body string) netip.Addr {
 	w.t.Helper()
-	vmid, addr := lab.Allocate(w.t)
-	gateway := lab.Network(w.t).Gateway()
+	vmid, addr := machines.Allocate(w.t)
 	w.write("appstack.yaml", strings.TrimLeft(fmt.Sprintf(`
 proxmox: {url: "${secret.proxmox_url}", token: "${secret.proxmox_token}", fingerprint: "${secret.proxmox_fingerprint}", node: pve1}
 secrets: [secrets.yaml.age]
 ssh: {user: root, key: "${secret.ssh_key}"}
 projects:
   shop:
+%s
     envs:
-      dev: {name: shop-dev, vmid: %d, ip: %s, gateway: %s, branch: dev}
-%s`, vmid, addr, gateway, body), "\n"))
+      dev: {name: shop-dev-%d, vmid: %d, ip: %s, gateway: %s, branch: dev}
+`, body, vmid, vmid, addr, w.lab.Gateway()), "\n"))
+	return addr.Addr()
 }
 
-// containers makes the lab's containers the API's guests.
-type containers struct{ *lxc.Backend }
-
-func (c containers) Create(ctx context.Context, vmid int, spec pveapi.Spec, progress func(string)) error {
-	return c.Backend.Create(ctx, vmid, lxc.Spec(spec), progress)
+// repository makes a repository with a sample app on the lab's git server, and a
+// deploy key for it. It returns the source's address and the first commit.
+func (w *world) repository(name, sample string) (source, sha string) {
+	w.t.Helper()
+	w.must(w.lab.AddRepository(name))
+	private, public := newKey(w.t)
+	w.secret("deploy_key", private)
+	w.must(w.lab.Git.AddDeployKey(name, public, false))
+	sha, err := w.lab.Git.Commit(name, "dev", w.sample(sample), "first")
+	w.must(err)
+	return "ssh://git@" + w.lab.Info.GitSSH + "/" + name + ".git", sha
 }
 
-func (c containers) Usage(ctx context.Context, vmid int) (pveapi.Usage, error) {
-	u, err := c.Backend.Usage(ctx, vmid)
-	return pveapi.Usage(u), err
-}
-
-func (c containers) Interfaces(ctx context.Context, vmid int) ([]pveapi.Interface, error) {
-	found, err := c.Backend.Interfaces(ctx, vmid)
-	var all []pveapi.Interface
-	for _, i := range found {
-		all = append(all, pveapi.Interface(i))
-	}
-	return all, err
+// sample are the files of a sample app.
+func (w *world) sample(name string) gitrepo.Files {
+	w.t.Helper()
+	tree, err := fs.Sub(apps.FS, name)
+	w.must(err)
+	files := gitrepo.Files{}
+	w.must(fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(tree, path)
+		files[path] = text
+		return err
+	}))
+	return files
 }

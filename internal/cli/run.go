@@ -66,6 +66,9 @@ the release. The guest must run.`, "  appstack configure --env dev", deployFlags
 		"destroy", "Remove guests with everything in them", `destroy removes the guests of the named environment from Proxmox. It touches only
 appstack's own, never a protected one, and asks for the name.`, "  appstack destroy --project shop --env dev", destroyFlags,
 	},
+	{
+		"unlock", "Take the lease of a run that is no more", "unlock takes an environment's lease away from whoever holds it. A run that still\nworks under it stops at its next step.", "  appstack unlock --env dev", nil,
+	},
 }
 
 func allowFlags(c *cobra.Command, f *runFlags) {

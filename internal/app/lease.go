@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/pve"
+	"github.com/org/appstack-action/internal/report"
+)
+
+// hold takes the lease on the environment's guest, and keeps it until release is
+// called. The returned context ends when the lease is lost.
+func (s *session) hold(ctx context.Context, have *machine.Guest) (held context.Context, release func(), err error) {
+	lease, err := s.reach.proxmox.Acquire(ctx, have, s.target.Want.Guest, pve.Claim{
+		Holder: s.run.Holder, URL: s.run.RunURL, Wait: s.run.LockWait, Finished: s.run.finished,
+	}, s)
+	if err != nil {
+		return ctx, nil, err
+	}
+	held, stop := lease.Keep(ctx)
+	return held, func() {
+		stop()
+		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), windDown)
+		defer cancel()
+		if err := lease.Release(after); err != nil {
+			s.report.Warnings = append(s.report.Warnings, "the lease could not be given back; it expires by itself: "+err.Error())
+		}
+	}, nil
+}
+
+// finished tells whether a lease's holder is a workflow run that GitHub says is over.
+func (r *Run) finished(ctx context.Context, l machine.Lease) bool {
+	run := strings.Split(l.Holder, "/") // owner/name/run/attempt
+	if r.RunOver == nil || len(run) != 4 || run[0]+"/"+run[1] != r.Repository {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	over, err := r.RunOver(ctx, run[2])
+	return err == nil && over
+}
+
+// unlock takes the lease away from whoever holds it.
+func unlock(ctx context.Context, s *session) error {
+	s.stage("unlock")
+	g, err := s.reach.proxmox.Observe(ctx, s.target.Want.Guest)
+	if err != nil {
+		return err
+	}
+	s.report.Status = report.Unchanged
+	if g == nil {
+		return nil
+	}
+	old, err := s.reach.proxmox.Unlock(ctx, g)
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		s.show.Say(s.target.Name + " was not locked")
+		return nil
+	}
+	s.show.Say(s.target.Name + " was locked by " + old.Holder + "; it is free now")
+	return nil
+}
