@@ -9,6 +9,7 @@ package template
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -22,14 +23,23 @@ import (
 type Template struct {
 	Name     string // the archive's file name
 	Codename string // of the Debian release
+	// Warm are further packages that are installed already: no template of Proxmox's
+	// has them, but tests that are not about installing need not wait for it.
+	Warm []string
 }
 
 // Known are the templates on offer. Ubuntu's are not: its archive is no source of
 // a Debian machine.
 var Known = []Template{
-	{"debian-12-standard_12.12-1_amd64.tar.zst", "bookworm"},
-	{"debian-13-standard_13.1-2_amd64.tar.zst", "trixie"},
+	{Name: "debian-12-standard_12.12-1_amd64.tar.zst", Codename: "bookworm"},
+	{Name: "debian-13-standard_13.1-2_amd64.tar.zst", Codename: "trixie"},
+	{Name: "debian-12-warm_12.12-1_amd64.tar.zst", Codename: "bookworm", Warm: []string{
+		"curl", "git", "iptables", "nodejs", "npm", "postgresql", "python3-venv", "tree", "ufw", "unattended-upgrades",
+	}},
 }
+
+// Warm is the default template with what the sample apps need installed.
+func Warm() Template { return Known[2] }
 
 // Default is the template of a lab that was not told otherwise.
 func Default() Template { return Known[0] }
@@ -43,7 +53,7 @@ const packages = "systemd,systemd-sysv,libpam-systemd,dbus,openssh-server,iprout
 // It needs root and debootstrap and takes about two minutes; several processes may
 // call it at once. progress gets debootstrap's lines.
 func Build(ctx context.Context, cache string, t Template, progress func(string)) (string, error) {
-	archive := filepath.Join(cache, "template", t.Name)
+	archive := filepath.Join(cache, "template", t.recipe(), t.Name)
 	if _, err := os.Stat(archive); err == nil {
 		return archive, nil
 	}
@@ -60,6 +70,16 @@ func Build(ctx context.Context, cache string, t Template, progress func(string))
 	}
 	return archive, nil
 }
+
+// recipe identifies what the template is made from, so that a changed recipe is not
+// served from the cache.
+func (t Template) recipe() string {
+	text := fmt.Sprint(t, packages, masked, disabled, recipeVersion)
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))[:12]
+}
+
+// recipeVersion is counted up when the building itself changes.
+const recipeVersion = 1
 
 func build(ctx context.Context, archive string, t Template, progress func(string)) error {
 	sources, err := Sources("/etc/apt", t.Codename)
@@ -79,6 +99,9 @@ func build(ctx context.Context, archive string, t Template, progress func(string
 		return err
 	}
 	if err := customize(ctx, root, sources); err != nil {
+		return err
+	}
+	if err := warm(ctx, root, t.Warm, progress); err != nil {
 		return err
 	}
 	part := archive + ".part"
