@@ -82,6 +82,7 @@ type Block struct {
 	Repository string   `json:"repository,omitempty"` // owner/name; empty when a person ran it elsewhere
 	Creating   bool     `json:"creating,omitempty"`   // the guest is new and its creation is not completed yet
 	Release    string   `json:"release,omitempty"`    // commit that serves
+	Waits      []string `json:"waits,omitempty"`      // a VM's cloud-init keys that apply at its next boot: Proxmox shows them as applied
 	HostKeys   []string `json:"host_keys,omitempty"`  // SHA256:… fingerprints of the guest's SSH host keys
 	Lease      *Lease   `json:"lease,omitempty"`      // who works on the guest now
 	Fence      int64    `json:"fence,omitempty"`      // number of the newest lease ever given
@@ -134,3 +135,8 @@ func (b *Block) Owns(other *Block) bool {
 	sameRepository := b.Repository == "" || other.Repository == "" || strings.EqualFold(b.Repository, other.Repository)
 	return b.Project == other.Project && b.Env == other.Env && sameRepository
 }
+
+// CloudInit are the keys of a VM's configuration that its cloud-init drive carries:
+// Proxmox takes them at once, and writes the drive at the next boot (qemu-server,
+// $confdesc_cloudinit).
+var CloudInit = []string{"cicustom", "cipassword", "citype", "ciupgrade", "ciuser", "ipconfig0", "nameserver", "searchdomain", "sshkeys"}

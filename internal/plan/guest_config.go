@@ -64,7 +64,7 @@ var machineKeys = []managed{
 	{key: "cpulimit", form: formNumber},
 	{key: "cpuunits", standard: "100"},
 	{key: "memory", restarts: true, standard: "512"},
-	{key: "balloon"},
+	{key: "balloon"}, // see restarts: to switch it on or off takes a reboot
 	{key: "net0", form: formNetwork},
 	{key: "ipconfig0", form: formParts, restarts: true},
 	{key: "nameserver", restarts: true},
@@ -125,14 +125,33 @@ var mountSlot = regexp.MustCompile(`^mp[0-9]+$`)
 // effect is what writing the key does to the guest. Nothing runs in a stopped one,
 // and taking a waiting change back needs no restart.
 func (d *guestDiff) effect(m managed, want string) Effect {
-	if !m.restarts || !d.have.Running || m.equal(d.have.Config[m.key], want) {
+	if !d.restarts(m, want) || !d.have.Running || m.equal(d.have.Config[m.key], want) {
 		return Hot
 	}
 	return d.restartEffect()
 }
 
+// restarts tells whether the key waits for a restart, a VM's hotplug settings and the
+// exceptions of the table considered.
+func (d *guestDiff) restarts(m managed, want string) bool {
+	if d.have.Kind != machine.KVM {
+		return m.restarts
+	}
+	switch m.key {
+	case "memory":
+		hotplug := strings.FieldsFunc(d.have.Config["hotplug"], func(r rune) bool { return r == ',' })
+		return !slices.Contains(hotplug, "memory") || d.have.Config["numa"] != "1" || decimal(want) < decimal(d.have.Config["memory"])
+	case "balloon":
+		return (d.have.Config["balloon"] == "0") != (want == "0")
+	}
+	return m.restarts
+}
+
 // waits tells whether the key has been written and is not in force yet.
 func (d *guestDiff) waits(m managed) bool {
+	if b := d.have.Block; b != nil && slices.Contains(b.Waits, m.key) {
+		return true
+	}
 	pending, there := d.have.Pending[m.key]
 	return there && d.have.Running && !m.equal(d.have.Config[m.key], pending)
 }

@@ -148,4 +148,38 @@ var vmPlans = []guestPlan{
 			"  ~ set config cpulimit: none → 2\n" +
 			"  ~ set config balloon: 2048 → 1024\n",
 	},
+	{
+		name: "kvm: memory with hotplug", vm: true,
+		edit: func(h, w *machine.Guest) {
+			h.Config["hotplug"], h.Config["numa"], w.Config["memory"] = "network,memory", "1", "4096"
+		},
+		plan: "" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"  ~ set config memory: 2048 → 4096\n",
+	},
+	{
+		name: "kvm: less memory, even with hotplug", vm: true,
+		edit: func(h, w *machine.Guest) {
+			h.Config["hotplug"], h.Config["numa"], w.Config["memory"] = "network,memory", "1", "1024"
+		},
+		plan: "" +
+			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"  ~ set config memory: 2048 → 1024 (reboot)\n" +
+			"  > restart guest 101: for memory (reboot)\n",
+	},
+	{
+		name: "kvm: balloon off", vm: true,
+		edit: func(_, w *machine.Guest) { w.Config["balloon"] = "0" },
+		plan: "" +
+			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"  ~ set config balloon: 2048 → 0 (reboot)\n" +
+			"  > restart guest 101: for balloon (reboot)\n",
+	},
+	{
+		name: "kvm: cloud-init keys that an earlier run left waiting", vm: true,
+		edit: func(h, _ *machine.Guest) { h.Block.Waits = []string{"ipconfig0", "sshkeys"} },
+		plan: "" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"  > restart guest 101: for ipconfig0, sshkeys (reboot)\n",
+	},
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,8 +125,12 @@ func (a *application) powered(ctx context.Context, verb func(context.Context, *m
 		return err
 	}
 	now, _, err := a.readOnce(ctx, a.now)
-	if err == nil {
-		a.now = now
+	if err != nil {
+		return err
+	}
+	a.now = now
+	if now.Block != nil && len(now.Block.Waits) > 0 {
+		a.now, err = a.Record(ctx, now, func(b *machine.Block) { b.Waits = nil })
 	}
 	return err
 }
@@ -160,6 +165,7 @@ func (a *application) configure(ctx context.Context, steps []plan.Step) error {
 			ch.set[s.Resource.Name] = a.want.Config[s.Resource.Name]
 		}
 	}
+	a.noteWaits(&ch)
 	after, err := a.update(ctx, a.now, ch)
 	if err != nil {
 		return err
@@ -171,6 +177,35 @@ func (a *application) configure(ctx context.Context, steps []plan.Step) error {
 		}
 	}
 	return nil
+}
+
+// noteWaits makes the change note, in the same write, which cloud-init keys of a
+// running virtual machine wait for its next boot: Proxmox does not list them as
+// pending, and this run may die before the boot.
+func (a *application) noteWaits(ch *change) {
+	if a.now.Kind != machine.KVM || !a.now.Running {
+		return
+	}
+	var keys []string
+	for _, key := range machine.CloudInit {
+		_, set := ch.set[key]
+		if set || slices.Contains(ch.remove, key) {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	former := ch.block
+	ch.block = func(b *machine.Block) error {
+		b.Waits = append(b.Waits, keys...)
+		slices.Sort(b.Waits)
+		b.Waits = slices.Compact(b.Waits)
+		if former == nil {
+			return nil
+		}
+		return former(b)
+	}
 }
 
 // describe makes the change write appstack's block; where a creation was cut short,

@@ -197,6 +197,21 @@ func TestVMPlace(t *testing.T) {
 	}
 }
 
+// Cloud-init's changes wait for the next boot, and are not forgotten by a run that
+// dies before it.
+func TestVMCloudInitWaits(t *testing.T) {
+	l := newVMLab(t)
+	c, want := l.client(), wantedVM()
+	must(t, c, want, vmCreated)
+	want.Config["nameserver"], want.MayRestart = "10.99.0.2", false
+	must(t, c, want, "shop/dev: 0 to add, 1 to change, 0 to remove\n  ~ set config nameserver: none → 10.99.0.2 (reboot)\n"+
+		"  note: nameserver: in force when the guest restarts, which the stack does not allow now (`restart: allowed`)\n")
+	must(t, c, want, noChanges+"  note: nameserver: in force when the guest restarts, which the stack does not allow now (`restart: allowed`)\n")
+	want.MayRestart = true
+	must(t, c, want, "shop/dev: 0 to add, 1 to change, 0 to remove\n  > restart guest 101: for nameserver (reboot)\n")
+	must(t, c, want, noChanges)
+}
+
 // A virtual machine whose creation died at any request is completed by the next run.
 func TestVMKilledAnywhere(t *testing.T) {
 	first := wantedVM()
