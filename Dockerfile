@@ -8,14 +8,15 @@ COPY cmd cmd
 COPY internal internal
 COPY templates templates
 ARG TARGETOS TARGETARCH VERSION=dev
-# -trimpath and an empty build ID make the same source the same bytes.
+# -trimpath, an empty build ID and the times make the same source the same bytes.
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$VERSION" -o /out/appstack ./cmd/appstack \
- && ln -s appstack /out/appstack-post
+ && ln -s appstack /out/appstack-post \
+ && mkdir -p /out/etc/ssl/certs && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \
+ && find /out -exec touch --no-dereference --date=@0 {} +
 
 FROM scratch
 # GitHub requires that a container action runs as root: no USER.
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 # The runner passes post-entrypoint as one path without arguments: the program
 # goes by the name that it is called by.
 COPY --from=build /out/ /
