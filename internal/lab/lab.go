@@ -122,7 +122,10 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 	if err := l.prepare(ctx); err != nil {
 		return nil, err
 	}
-	return l, l.serve(ctx)
+	if err := l.serve(ctx); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // prepare makes what lies below the servers: directory, templates, network, containers.
