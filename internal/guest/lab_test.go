@@ -246,12 +246,24 @@ func TestPackagesAndFirewall(t *testing.T) {
 		t.Errorf("ufw status:\n%s", status)
 	}
 
+	// A lock that another program holds is waited for, and that is told.
+	hold := "#!/usr/bin/perl\nuse Fcntl; open(my $f, '+<', '/var/lib/dpkg/lock-frontend') or die; my $l = pack('s s x4 q q l x4', F_WRLCK, 0, 0, 0, 0);\n" +
+		"fcntl($f, F_SETLK, $l) or die; system('systemd-notify --ready'); sleep 5;\n"
+	want.Files["/root/hold"] = file(0o700, "root", hold)
+	mustApply(t, c, want)
+	g.Run(t, "systemd-run -q --collect --service-type=notify -p NotifyAccess=all /root/hold")
+	want.Packages["psmisc"] = ""
+	_, heard, err := apply(t, c, want)
+	if err != nil || !heard.has("Waiting for cache lock") {
+		t.Errorf("%v\n%s", err, strings.Join(heard.lines, "\n"))
+	}
+
 	// A broken dpkg is repaired, an unknown package explained.
 	g.Run(t, `sed -i '/^Package: tree$/,/^$/s/^Status: .*/Status: install ok half-configured/' /var/lib/dpkg/status`)
 	mustApply(t, c, want)
 	converged(t, c, want)
 	want.Packages["no-such-package"] = ""
-	_, _, err := apply(t, c, want)
+	_, _, err = apply(t, c, want)
 	var failed *guest.StepError
 	if !errors.As(err, &failed) || !strings.Contains(failed.Tail, "Unable to locate package no-such-package") {
 		t.Errorf("got %v", err)
@@ -355,6 +367,43 @@ func TestLockoutWithoutUs(t *testing.T) {
 		}
 	}
 	if out := g.Run(t, "cat "+sshdFile); !strings.Contains(out, "prohibit-password") {
+		t.Errorf("got %s", out)
+	}
+}
+
+// A reboot in the guard's time takes its timer away; the change is undone at boot.
+func TestLockoutAndReboot(t *testing.T) {
+	g := lab.Guest(t)
+	want := base(g)
+	mustApply(t, dial(t, options(g)), want)
+	root, err := g.Dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	want.Files[sshdFile] = file(0o644, "root", "PermitRootLogin no\nDenyUsers appuser\n")
+	c := dial(t, options(g))
+	p, have := todo(t, c, want)
+	reboot := func() {
+		c.Close()
+		session, err := root.NewSession()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		t.Log(session.Run("systemctl reboot")) // the connection ends before it answers
+	}
+	if err := c.Apply(t.Context(), p.Steps, have, want, &cutter{log: &log{t: t}, after: "ssh.service", cut: reboot}); err == nil {
+		t.Fatal("no error")
+	}
+	for deadline := time.Now().Add(50 * time.Second); ; {
+		if _, err := g.Try(t.Context(), "true"); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the machine stays locked: %v", err)
+		}
+	}
+	if out := g.Run(t, "cat "+sshdFile+"; ls /var/lib/appstack /etc/systemd/system/"); !strings.Contains(out, "prohibit-password") || strings.Contains(out, "guard") {
 		t.Errorf("got %s", out)
 	}
 }

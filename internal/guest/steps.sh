@@ -68,11 +68,21 @@ outdated() {
 	return 1
 }
 
-# repair finishes what an interrupted dpkg left half done.
+# repair finishes what an interrupted dpkg left half done. dpkg itself waits for no lock.
 repair() {
 	[ -n "$(dpkg --audit 2>/dev/null)" ] || [ -n "$(ls /var/lib/dpkg/updates 2>/dev/null)" ] || return 0
 	say "dpkg was interrupted before; finishing what it began"
-	dpkg --force-confdef --force-confold --configure -a && apt_get -f install && return
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24; do
+		if dpkg --force-confdef --force-confold --configure -a >"$0.dpkg" 2>&1; then
+			cat "$0.dpkg"
+			apt_get -f install && return
+			break
+		fi
+		cat "$0.dpkg"
+		grep -q 'lock was locked by another process' "$0.dpkg" || break
+		say "waiting for another program that uses dpkg ($((i * 5)) s)"
+		sleep 5
+	done
 	say "dpkg's state is broken and could not be repaired:"
 	dpkg --audit
 	return 1
@@ -312,13 +322,20 @@ remove_unit() {
 
 ## lock-out guard
 
+guard_unit=/etc/systemd/system/appstack-guard-boot.service
+
+# guard_end takes the guard away.
+guard_end() {
+	systemctl -q stop appstack-guard.timer 2>/dev/null || :
+	rm -rf $state/guard $guard_unit /etc/systemd/system/multi-user.target.wants/appstack-guard-boot.service
+}
+
 # guard_arm keeps copies of files and has them put back in that time, unless
 # guard_confirm comes before.
 guard_arm() { # SECONDS PATH…
 	seconds=$1
 	shift
-	systemctl -q stop appstack-guard.timer 2>/dev/null || :
-	rm -rf $state/guard
+	guard_end
 	mkdir -m 700 $state/guard
 	cp "$0" $state/guard/lib
 	n=0
@@ -327,6 +344,17 @@ guard_arm() { # SECONDS PATH…
 		printf '%s\n' "$path" >>$state/guard/paths
 		if [ -e "$path" ]; then cp -a -- "$path" "$state/guard/$n"; fi
 	done
+	# A timer of systemd-run's does not outlive a reboot; this undoes the change then.
+	cat >$guard_unit <<-'EOF'
+		[Unit]
+		Description=Undo a change by appstack that nobody confirmed
+		ConditionPathExists=/var/lib/appstack/guard/armed
+		After=ssh.service ufw.service
+		[Service]
+		Type=oneshot
+		ExecStart=/bin/sh -c '. "$$0"; guard_undo' /var/lib/appstack/guard/lib
+	EOF
+	ln -sf $guard_unit /etc/systemd/system/multi-user.target.wants/
 	: >$state/guard/armed
 	systemd-run -q --unit=appstack-guard --collect --on-active="$seconds" --timer-property=AccuracySec=1s \
 		/bin/sh -c '. "$0"; guard_undo' $state/guard/lib
@@ -335,8 +363,7 @@ guard_arm() { # SECONDS PATH…
 # The rename decides between the two.
 guard_confirm() {
 	mv $state/guard/armed $state/guard/confirmed 2>/dev/null || fail "the machine has undone the change already"
-	systemctl -q stop appstack-guard.timer 2>/dev/null || :
-	rm -rf $state/guard
+	guard_end
 }
 
 guard_undo() {
@@ -357,6 +384,5 @@ guard_undo() {
 	done <$state/guard/paths
 	[ -z "$was_on" ] || ufw reload || :
 	(reload_sshd ssh.service) || :
-	systemctl -q stop appstack-guard.timer 2>/dev/null || :
-	rm -rf $state/guard
+	guard_end
 }
