@@ -149,6 +149,9 @@ func (ch change) describe(d description) (string, error) {
 	if err := ch.block(block); err != nil {
 		return "", err
 	}
+	if block.Project == "" {
+		return d.String(), nil // a guest that is nobody's stays so
+	}
 	d.block = block
 	text := d.String()
 	if n := len([]rune(text)); n > maxDescription {

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/org/appstack-action/internal/lab/pveapi"
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
 )
@@ -154,8 +155,25 @@ func scenarios() []scenario {
 		}
 		return c.Destroy(ctx, have, first.Block, nil)
 	}
+	leased := func(want *machine.Guest) func(context.Context, *Client) error {
+		return func(ctx context.Context, c *Client) error {
+			have, err := c.Observe(ctx, want)
+			if err != nil {
+				return err
+			}
+			claim := Claim{Holder: "org/shop/1/1", Finished: func(context.Context, machine.Lease) bool { return true }}
+			lease, err := c.Acquire(ctx, have, want, claim, nil)
+			if err != nil {
+				return err
+			}
+			_, _, err = cycle(ctx, c, want, plan.Policy{})
+			return errors.Join(err, lease.Release(ctx))
+		}
+	}
 	return []scenario{
 		{"create", nil, provision(first), first},
+		{"create with a lease", nil, leased(first), first},
+		{"change with a lease", []*machine.Guest{first}, leased(changed), changed},
 		{"change", []*machine.Guest{first}, provision(changed), changed},
 		{"destroy", []*machine.Guest{first}, destroy, nil},
 	}
@@ -193,7 +211,8 @@ func (l *lab) outcomeOf(t *testing.T, g *machine.Guest) string {
 	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on %s, running %v, lock %q, pending %v, block %+v\n", describe(g), g.Node, g.Running, g.Lock, g.Pending,
-		machine.Block{Project: g.Block.Project, Env: g.Block.Env, Repository: g.Block.Repository, Creating: g.Block.Creating})
+		machine.Block{Project: g.Block.Project, Env: g.Block.Env, Repository: g.Block.Repository, Creating: g.Block.Creating,
+			Waits: g.Block.Waits, Lease: g.Block.Lease})
 	for _, key := range sortedKeys(g.Config) {
 		if key == "vmgenid" {
 			continue
@@ -334,4 +353,52 @@ func TestFaultAnywhere(t *testing.T) {
 func isTaskError(err error) bool {
 	_, ok := errors.AsType[*TaskError](err)
 	return ok
+}
+
+// Each task that a run starts, × what can become of it.
+func TestTaskFaults(t *testing.T) {
+	tasks := map[string]string{"create": "vzcreate", "start": "vzstart", "change": "resize", "restart": "vzreboot", "destroy": "vzdestroy", "stop": "vzstop"}
+	all := scenarios()
+	of := map[string]scenario{"create": all[0], "start": all[0], "change": all[3], "restart": all[3], "destroy": all[4], "stop": all[4]}
+	for name, kind := range tasks {
+		sc := of[name]
+		_, want := undisturbed(t, sc)
+		for _, fault := range []pveapi.Fault{
+			{Task: kind, TaskError: "storage 'local-lvm' is not online"},
+			{Task: kind, TaskError: "CT is locked (backup)"},
+			{Task: kind, TaskWarn: "Systemd 252 detected. You may need to enable nesting."},
+			{Task: kind, TaskHang: true},
+		} {
+			t.Run(fmt.Sprintf("%s %+v", kind, fault.TaskError+fault.TaskWarn), func(t *testing.T) {
+				l := newLab(t)
+				l.prepare(t, sc)
+				if err := l.Inject(fault); err != nil {
+					t.Fatal(err)
+				}
+				c := l.client()
+				c.times.task, c.times.create, c.times.shutdown = 300*time.Millisecond, 300*time.Millisecond, 200*time.Millisecond
+				err := sc.run(t.Context(), c)
+				failed, isTask := errors.AsType[*TaskError](err)
+				switch {
+				case fault.TaskWarn != "" || strings.Contains(fault.TaskError, "locked"):
+					if err != nil {
+						t.Errorf("not survived: %v", err)
+					}
+				case fault.TaskHang:
+					if !isTask || !failed.Running {
+						t.Errorf("a task that never ends: %v", err)
+					}
+					return // the task holds its guest until somebody stops it
+				case !isTask || !strings.Contains(failed.Status, fault.TaskError) || failed.Hint() == "":
+					t.Errorf("a task that fails: %v", err)
+				}
+				if err := sc.run(t.Context(), l.client()); err != nil {
+					t.Fatalf("the next run: %v", err)
+				}
+				if diff := cmp.Diff(want, l.outcome(t, sc)); diff != "" {
+					t.Errorf("the state (-undisturbed +now):\n%s", diff)
+				}
+			})
+		}
+	}
 }

@@ -102,10 +102,10 @@ func (c *Client) Acquire(ctx context.Context, have, want *machine.Guest, claim C
 		if !ok {
 			return l, errors.Join(err, c.hold(l))
 		}
+		progressOf(ctx).Wait("the lease that "+locked.Lease.Holder+" holds on "+describe(have), time.Since(start))
 		if time.Since(start) >= claim.Wait {
 			return nil, locked
 		}
-		progressOf(ctx).Wait("the lease that "+locked.Lease.Holder+" holds on "+describe(have), time.Since(start))
 		if sleep(ctx, min(25*c.times.backoff, claim.Wait)) != nil {
 			return nil, locked
 		}
@@ -158,6 +158,9 @@ func (l *Lease) Renew(ctx context.Context) error {
 	}
 	next := rand.Text()
 	_, err := l.client.update(ctx, &l.guest, change{block: func(b *machine.Block) error {
+		if err := l.lost(b); err != nil {
+			return err
+		}
 		if b.Lease.Nonce != next {
 			l.nonce = next
 			b.Lease = l.lease()

@@ -231,3 +231,24 @@ func TestLeaseBesidePeople(t *testing.T) {
 		t.Errorf("%+v, %v", now, err)
 	}
 }
+
+// Nothing is written to a guest that is not ours.
+func TestUnlockOfForeignGuest(t *testing.T) {
+	l := newLab(t)
+	l.makeCT("200", "mail", "name=eth0,bridge=vmbr0", params{"description": "theirs"})
+	c := l.client()
+	g, err := c.Observe(t.Context(), &machine.Guest{Kind: machine.LXC, VMID: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	removed, err := c.Unlock(t.Context(), g)
+	if removed != nil || err != nil {
+		t.Errorf("%v, %v", removed, err)
+	}
+	if _, err := c.Record(t.Context(), g, func(b *machine.Block) { b.Release = "0123" }); err != nil {
+		t.Error(err)
+	}
+	if now, err := c.Observe(t.Context(), g); err != nil || now.Digest != g.Digest || now.Block != nil {
+		t.Errorf("%+v, %v", now, err)
+	}
+}
