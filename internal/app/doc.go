@@ -37,6 +37,7 @@
 //	internal/pve/      Proxmox VE in a few verbs, over go-proxmox
 //	internal/guest/    the inside of a guest in two: observe in one exec, apply in one more
 //	internal/ssh/      connections with a pinned host key, also through a jump host
+//	internal/git/      which commit a branch of another repository is
 //	internal/github/   one comment, deployments, files at a commit
 //	internal/report/   what became of it, as a comment, a summary and JSON
 //	internal/lab/      what cmd/pvelab serves, and the tests use
@@ -44,7 +45,7 @@
 //
 // Arrows of import run one way, which a test holds:
 //
-//	cmd → cli → app → {action, report, github, apply, pve, guest, resolve, stack, vault}
+//	cmd → cli → app → {action, report, github, git, apply, pve, guest, resolve, stack, vault}
 //	                → {plan, machine, diag, event, ssh, templates} → secret
 //
 // # What is decided where

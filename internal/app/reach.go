@@ -69,21 +69,34 @@ func (w *reach) guest(ctx context.Context, t resolve.Target, g *machine.Guest, s
 		Address: net.JoinHostPort(t.SSH.Address, strconv.Itoa(t.SSH.Port)), Users: t.SSH.Users, Key: t.SSH.Key,
 		HostKeys: pins(t, g), TrustOnFirstUse: w.trust,
 	}
-	var dial pve.Dialer
 	if t.SSH.Jump != nil {
 		jump, err := w.jump()
 		if err != nil {
 			return nil, err
 		}
-		o.Via, dial = jump, jump.DialContext
+		o.Via = jump
 	}
 	// A guest that ran when it was observed is dialled at once.
 	if s.fresh {
-		if err := pve.WaitSSH(ctx, dial, o.Address, sshWait, s); err != nil {
+		if err := s.waitSSH(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return guest.Dial(ctx, guest.Options{Options: o})
+}
+
+// waitSSH waits for the server of a guest that was just started.
+func (s *session) waitSSH(ctx context.Context) error {
+	var dial pve.Dialer
+	if s.target.SSH.Jump != nil {
+		jump, err := s.reach.jump()
+		if err != nil {
+			return err
+		}
+		dial = jump.DialContext
+	}
+	address := net.JoinHostPort(s.target.SSH.Address, strconv.Itoa(s.target.SSH.Port))
+	return pve.WaitSSH(ctx, dial, address, sshWait, s)
 }
 
 // pins are the host keys that the guest may show: those from its creation's log,

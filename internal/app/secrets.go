@@ -1,12 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 
 	"github.com/org/appstack-action/internal/diag"
+	"github.com/org/appstack-action/internal/git"
 	"github.com/org/appstack-action/internal/resolve"
 	"github.com/org/appstack-action/internal/secret"
 	"github.com/org/appstack-action/internal/stack"
@@ -72,7 +74,8 @@ func secretFiles(spec *stack.Stack, envs []*stack.Env) []string {
 // targets resolves what is wanted, and tells what is wrong with it.
 func (r *Run) targets(ctx context.Context, spec *stack.Stack, sel resolve.Selection, keys *vault.Secrets) ([]resolve.Target, error) {
 	targets, problems := resolve.Targets(spec, sel.Envs, resolve.Context{
-		Repository: r.Repository, CloneURL: r.CloneURL, Token: r.Token, SHA: sel.SHA, Policy: r.Policy,
+		Repository: r.Repository, CloneURL: r.CloneURL, Token: r.Token, SHA: sel.SHA, Ref: sel.Ref, Policy: r.Policy,
+		Commit:   func(source stack.Source, ref string) (string, error) { return r.remoteCommit(ctx, source, ref) },
 		Secret:   keys.Get,
 		Names:    keys.Names(),
 		IsSecret: r.Hide.Contains,
@@ -101,4 +104,14 @@ func (r *Run) hide(values ...secret.Value) error {
 		}
 	}
 	return nil
+}
+
+// remoteCommit asks a git server for the commit of a branch or tag.
+func (r *Run) remoteCommit(ctx context.Context, s stack.Source, ref string) (string, error) {
+	remote := git.Remote{URL: s.Git, Key: secret.New(s.Key), Token: secret.New(s.Token), HostKey: s.HostKey}
+	if s.Git == "" { // the workflow's own repository, of which the stack wants a certain ref
+		return r.commit(ctx, ref)
+	}
+	remote.HostKey = cmp.Or(s.HostKey, resolve.PublishedHostKey(s.Git))
+	return git.Resolve(ctx, remote, ref)
 }

@@ -89,6 +89,11 @@ func converge(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	if s.target.Want.OS == nil && s.fresh { // provision ends when one can log in
+		if err := s.waitSSH(ctx); err != nil {
+			return err
+		}
+	}
 	s.report.Status, s.report.Release = report.Live, s.target.SHA
 	return nil
 }
@@ -103,6 +108,9 @@ func (s *session) observe(ctx context.Context) (machine.State, error) {
 		return have, err
 	}
 	s.seen(have.Guest)
+	if s.inside && (have.Guest == nil || !have.Guest.Running) {
+		return have, &UsageError{s.target.Name + " has no running guest to configure; `provision` or `apply` makes one"}
+	}
 	if have.Guest == nil {
 		return have, s.reach.proxmox.Place(ctx, want.Guest)
 	}
@@ -129,7 +137,11 @@ func (s *session) seen(g *machine.Guest) {
 
 // plan compares and shows what is to be done.
 func (s *session) plan(have machine.State) plan.Plan {
-	todo := plan.Diff(s.target.Name, have, s.target.Want, s.target.Policy)
+	want := s.target.Want
+	if s.inside {
+		want.Guest = nil
+	}
+	todo := plan.Diff(s.target.Name, have, want, s.target.Policy)
 	s.report.Plan = todo
 	if s.report.Node == "" {
 		s.report.Node = s.target.Want.Guest.Node

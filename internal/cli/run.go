@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"strings"
 	"time"
@@ -132,7 +133,7 @@ func (g *globals) run(ctx context.Context, name string, f *runFlags) error {
 		Request:   resolve.Request{Command: name, Project: g.Project, Env: g.Env, Ref: f.ref, Credentials: len(keys) > 0},
 		Policy:    plan.Policy{AllowDestroy: f.allowDestroy, Adopt: f.adopt},
 		Overrides: overrides(f.allowIPConflicts), TrustOnFirstUse: f.trust, Parallel: f.parallel,
-		Holder: holder(g.Getenv), Hide: g.hide, View: screen, Tell: g.tellAll, Trace: times.add,
+		Commit: g.localCommit, Holder: holder(g.Getenv), Hide: g.hide, View: screen, Tell: g.tellAll, Trace: times.add,
 	}
 	if name == "destroy" && !f.yes {
 		r.Confirm = g.confirm
@@ -203,6 +204,15 @@ func (g *globals) confirm(target string) error {
 		return errors.New("not confirmed; nothing was removed")
 	}
 	return nil
+}
+
+// localCommit asks the git of the working directory for the commit of a ref.
+func (g *globals) localCommit(ctx context.Context, ref string) (string, error) {
+	out, err := exec.CommandContext(ctx, "git", "-C", g.Dir, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}").Output()
+	if err != nil {
+		return "", usageError{fmt.Errorf("--ref %q is no commit, branch or tag of the repository here", ref)}
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // holder names a person as the holder of a lease.

@@ -95,3 +95,9 @@ func hostOf(address string) string {
 	}
 	return u.Hostname()
 }
+
+// PublishedHostKey is the SSH host key that the host of a git address publishes, or "".
+func PublishedHostKey(address string) string {
+	host, _ := sshHost(address)
+	return publishedHostKeys[host]
+}

@@ -24,7 +24,8 @@ type Request struct {
 type Selection struct {
 	Command string
 	Envs    []*stack.Env
-	SHA     string // commit or ref to deploy; empty: the one that each environment has
+	SHA     string // the event's commit
+	Ref     string // commit, branch or tag that was asked for; empty: the event's
 	// Reason tells why the run does less than its reader may expect; it is then a
 	// success all the same.
 	Reason string
@@ -61,10 +62,7 @@ func Select(st *stack.Stack, ev event.Event, req Request) (Selection, error) {
 	if err != nil {
 		return Selection{}, err
 	}
-	s := Selection{Command: req.Command, Envs: envs, SHA: req.Ref}
-	if s.SHA == "" {
-		s.SHA = ev.SHA
-	}
+	s := Selection{Command: req.Command, Envs: envs, SHA: ev.SHA, Ref: req.Ref}
 	if err := s.byEvent(ev, req); err != nil {
 		return Selection{}, err
 	}

@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -72,7 +73,7 @@ func TestSelect(t *testing.T) {
 			for _, e := range got.Envs {
 				text += " " + e.String()
 			}
-			if text += " @" + got.SHA; text != tt.want {
+			if text += " @" + cmp.Or(got.Ref, got.SHA); text != tt.want {
 				t.Errorf("selected %q, want %q", text, tt.want)
 			}
 			if (tt.reason == "") != (got.Reason == "") || !strings.Contains(got.Reason, tt.reason) {

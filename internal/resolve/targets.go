@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -22,8 +23,11 @@ type Context struct {
 	Repository string       // the workflow's repository, owner/name; empty for a person
 	CloneURL   string       // where that repository is cloned from
 	Token      secret.Value // may read that repository
-	SHA        string       // commit to deploy; empty: the branch's newest
-	Policy     plan.Policy
+	SHA        string       // the event's commit, of that repository
+	Ref        string       // commit that was asked for; empty: SHA, or the newest of another repository's branch
+	// Commit asks a git server for the commit of a branch or tag.
+	Commit func(source stack.Source, ref string) (string, error)
+	Policy plan.Policy
 	// Secret returns the value of ${secret.NAME}.
 	Secret func(name string) (secret.Value, bool)
 	// Names are those that Secret knows, for near misses.
@@ -47,7 +51,7 @@ func Targets(st *stack.Stack, envs []*stack.Env, c Context) ([]Target, diag.List
 		if problems.HasErrors() {
 			continue // the others may have mistakes, too
 		}
-		t, err := c.target(top, expanded, &problems)
+		t, err := c.deploying(top, e, expanded, &problems)
 		if err != nil {
 			problems.Errorf(err.at, "%s", err.text)
 			continue
@@ -85,6 +89,45 @@ func (c Context) known() []string {
 		names = append(names, "secret."+n)
 	}
 	return names
+}
+
+// deploying is target with the commit that the environment is to have: an app from
+// another repository than the workflow's has its own.
+func (c Context) deploying(st *stack.Stack, e, expanded *stack.Env, problems *diag.List) (Target, *problem) {
+	source := expanded.App.Source
+	switch {
+	case c.Ref != "":
+		c.SHA = c.Ref
+	case source.Ref == "" && c.own(source):
+		return c.target(st, expanded, problems)
+	case c.Commit != nil:
+		sha, err := c.Commit(source, cmp.Or(source.Ref, expanded.Branch))
+		if err != nil {
+			return Target{}, &problem{e.Pos("app.source"), err.Error()}
+		}
+		c.SHA = sha
+	}
+	again, found := e.Expand(c.lookup(), c.known()...) // ${sha} is known now
+	problems.AddAll(found)
+	return c.target(st, again, problems)
+}
+
+// own tells whether the app's source is the workflow's repository.
+func (c Context) own(s stack.Source) bool {
+	return s.Git == "" || c.CloneURL != "" && repositoryOf(s.Git) == repositoryOf(c.CloneURL)
+}
+
+// repositoryOf reduces a git address to host and path, however it is reached.
+func repositoryOf(address string) string {
+	if _, rest, ok := strings.Cut(address, "://"); ok {
+		address = rest
+	} else {
+		address = strings.Replace(address, ":", "/", 1)
+	}
+	if _, rest, ok := strings.Cut(address, "@"); ok {
+		address = rest
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(address, "/"), ".git"))
 }
 
 func (c Context) target(st *stack.Stack, e *stack.Env, problems *diag.List) (Target, *problem) {
