@@ -33,6 +33,15 @@ lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
 	$(TOOL) actionlint -shellcheck=
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run .ci/setup; else echo "lint: shellcheck is missing: skipped"; fi
 
+.PHONY: demo
+demo: setup ## deploy a sample app to a lab on this machine, as GitHub would
+	@go build -o bin/ ./cmd/pvelab
+	@bin/pvelab demo $(DEMOFLAGS)
+
+.PHONY: image
+image: ## build the action's image with this machine's docker
+	docker build --tag appstack-action .
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (2m)
 	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | xargs -n1 dirname | sort -u); do \

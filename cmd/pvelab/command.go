@@ -27,7 +27,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(upCommand(), downCommand(), cleanCommand(), statusCommand(), envCommand())
+	root.AddCommand(upCommand(), downCommand(), cleanCommand(), statusCommand(), envCommand(), demoCommand())
 	return root
 }
 
