@@ -42,6 +42,9 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(o.HostKeys) == 0 { // trusted on first use: from here on it is that one
+		o.HostKeys = []string{client.HostKey()}
+	}
 	return &Conn{options: o, client: client}, nil
 }
 

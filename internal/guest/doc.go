@@ -5,11 +5,13 @@
 //	have, err := conn.Observe(ctx, want)      // one exec, reads only
 //	err = conn.Apply(ctx, steps, have, want, progress)
 //
-// The machine needs nothing but sh, coreutils, awk and dpkg: what runs there are
-// two embedded shell scripts, observe.sh and apply.sh, which come on the standard
-// input of one sh (as another user than root: of sudo -n sh) and leave no file behind
-// but the record in /var/lib/appstack: which files we created (files), which units still
-// run with older ones (stale), and what the lock-out guard would undo (guard/).
+// The machine needs nothing but sh, coreutils, awk and dpkg. What runs there comes on
+// the standard input of one sh (as another user than root: of sudo -n sh): observe.sh
+// reports facts; apply.sh takes steps, each a call of a function in steps.sh;
+// upload.sh receives an archive. They leave nothing behind but the record in
+// /var/lib/appstack: which files we created (files), which databases (databases),
+// which units still run with older files (stale), and what the lock-out guard would
+// undo (guard/).
 //
 // # The way a step goes
 //
@@ -19,11 +21,14 @@
 // stream; begin and end of a step are told in another, which commands cannot
 // reach, under a name that they cannot know.
 //
-// When the connection breaks off, a step that runs may finish; no other begins.
+// When the connection breaks off, a step that runs may finish; no other begins. Only
+// where the network is cut without the machine being told may those few still run that
+// it had been sent already.
 //
 // # The lock-out guard
 //
 // Steps that change how the machine is reached (sshd, sudo, the firewall, keys) run
-// with a timer armed on the machine, which puts back what they touched. It is disarmed
-// by a new connection made like the first, and by that alone.
+// with a timer armed on the machine, which puts back what they touched; a unit does so
+// at boot, should the machine restart meanwhile. Both are disarmed by a new connection
+// made like the first, and by that alone.
 package guest
