@@ -155,13 +155,15 @@ func (s *sandbox) run(env []string, args ...string) (int, string) {
 	}, env...)
 	var out bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(""), &out, &out
-	cmd.WaitDelay = 10 * time.Second
+	cmd.WaitDelay = time.Second // children of a killed run keep its output open
 	err = cmd.Run()
 	s.t.Logf("deploy_app.sh %s\n%s", strings.Join(args, " "), out.String())
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
 		return 0, out.String()
+	case errors.Is(err, exec.ErrWaitDelay):
+		return cmd.ProcessState.ExitCode(), out.String()
 	case errors.As(err, &exit) && exit.ExitCode() < 0:
 		return 137, out.String()
 	case errors.As(err, &exit):
@@ -351,6 +353,22 @@ func TestDeployKilled(t *testing.T) {
 			s.clean()
 		})
 	}
+}
+
+// TestDeployKilledInBuild kills the run while a command of the app goes on, which then
+// still has the lock's file open.
+func TestDeployKilledInBuild(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	s.deploy(0, s.commit("old", nil))
+	next := s.commit("new", map[string]string{"build.sh": "[ -e " + s.path("again") + " ] || { touch " + s.path("again") + "; kill -9 $(cat " + s.path("run/appstack-deploy.lock") + "); sleep 300; }; cp version built"})
+	if got, _ := s.run(nil, next); got != 137 {
+		t.Fatalf("exit status %d: the run was not killed", got)
+	}
+	s.serves("old hello")
+	s.deploy(0, next)
+	s.serves("new hello")
+	s.clean()
 }
 
 func TestDeployLock(t *testing.T) {

@@ -1,9 +1,19 @@
 
 # --- main
 
+# lock lets one deploy run at a time. The lock is on an open file, which children
+# have open, too: those that outlived a run that was killed are waited for.
 lock() {
-	exec 9>"$RUN/appstack-deploy.lock"
-	flock --nonblock 9 || die 3 'another deploy runs on this guest'
+	exec 9>>"$RUN/appstack-deploy.lock"
+	if ! flock --nonblock 9; then
+		holder=$(cat "$RUN/appstack-deploy.lock")
+		if [ -z "$holder" ] || kill -0 "$holder" 2>/dev/null; then
+			die 3 'another deploy runs on this guest'
+		fi
+		systemctl stop "$STEP_UNIT" 2>/dev/null || :
+		flock --timeout 20 9 || die 3 'another deploy was killed on this guest, and what it began still runs'
+	fi
+	echo $$ >"$RUN/appstack-deploy.lock"
 }
 
 # pause_jobs makes cron jobs wait that would start now, and waits for those that

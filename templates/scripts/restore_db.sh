@@ -15,11 +15,12 @@ if [ $# -ne 1 ] || [ ! -f "$1" ]; then
 	exit 2
 fi
 [ "$(id -u)" -eq 0 ] || exec sudo -n -- "$0" "$@"
-exec 9>/run/appstack-deploy.lock
+exec 9>>/run/appstack-deploy.lock
 flock --nonblock 9 || {
 	echo 'restore_db.sh: a deploy runs on this guest' >&2
 	exit 3
 }
+echo $$ >/run/appstack-deploy.lock
 
 dump=$(readlink -f "$1")
 cd / # postgres may not enter the caller's directory
