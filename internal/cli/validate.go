@@ -63,7 +63,7 @@ func (g *globals) loadStack() (*stack.Stack, error) {
 // tell writes diagnostics and returns an error if there is one among them.
 func (g *globals) tell(problems diag.List) error {
 	if g.JSON && problems.HasErrors() {
-		if err := g.writeJSON(map[string]any{"valid": false, "problems": problems}); err != nil {
+		if err := g.writeJSON(map[string]any{"valid": false, "problems": forPrograms(problems)}); err != nil {
 			return err
 		}
 		return errReported
@@ -75,6 +75,25 @@ func (g *globals) tell(problems diag.List) error {
 		return errReported
 	}
 	return nil
+}
+
+// problemJSON is a diagnostic for programs.
+type problemJSON struct {
+	Severity string `json:"severity"`
+	File     string `json:"file"`
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+	Summary  string `json:"summary"`
+	Detail   string `json:"detail,omitempty"`
+	Hint     string `json:"hint,omitempty"`
+}
+
+func forPrograms(problems diag.List) []problemJSON {
+	all := make([]problemJSON, len(problems))
+	for i, d := range problems {
+		all[i] = problemJSON{d.Severity.String(), d.Pos.File, d.Pos.Line, d.Pos.Col, d.Summary, d.Detail, d.Hint}
+	}
+	return all
 }
 
 // tellAll writes diagnostics of a run.
