@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/org/appstack-action/internal/diag"
+	"github.com/org/appstack-action/internal/stack"
 	"github.com/org/appstack-action/templates"
 )
 
@@ -59,9 +60,33 @@ func (b *osBuilder) node() {
 func (b *osBuilder) python() {
 	p := b.interpreter()
 	b.install(p, p+"-venv")
+	if has := distributionPython(b.env.Guest); has != "" && b.env.App.Version != "" && has != b.env.App.Version {
+		b.problems.Add(diag.Diagnostic{
+			Severity: diag.Error, Pos: b.env.Pos("app.version"),
+			Summary: "the guest's distribution has no Python " + b.env.App.Version + ", it has " + has,
+			Hint:    "leave `version` out, or take a `template` whose distribution has it",
+		})
+	}
 	for _, name := range []string{"build_python", "uv_constraints.py", "import_check.py"} {
 		b.script(path.Join(libDir, name), templates.Script("scripts/"+name))
 	}
+}
+
+// pythons are the versions of Python that distributions have (packages.debian.org and
+// packages.ubuntu.com, "python3"), by what their templates and images are called.
+var pythons = map[string]string{
+	"debian-11": "3.9", "debian-12": "3.11", "debian-13": "3.13",
+	"ubuntu-22.04": "3.10", "ubuntu-24.04": "3.12",
+}
+
+// distributionPython is the guest's version of Python; empty when it is not known.
+func distributionPython(g stack.Guest) string {
+	for name, version := range pythons {
+		if strings.Contains(g.Template+g.Image, name) {
+			return version
+		}
+	}
+	return ""
 }
 
 func (b *osBuilder) interpreter() string { return "python" + cmp.Or(b.env.App.Version, "3") }

@@ -119,6 +119,34 @@ func TestShop(t *testing.T) {
 		t.Errorf("after the second deploy: %s", got)
 	}
 
+	p.killedWhileRedirected(second)
+	p.keepsServing(second, files)
+}
+
+// killedWhileRedirected kills a deploy while connections go to its candidate.
+func (p *place) killedWhileRedirected(sha string) {
+	p.t.Helper()
+	const left = "; iptables-save | grep -c appstack-handover; ls /run/systemd/system | grep -c appstack-next; true"
+	out := p.guest.Run(p.t, "APPSTACK_CRASH=redirected-frontend deploy_app.sh "+sha+" </dev/null >/dev/null 2>&1; systemctl stop shop-frontend"+left)
+	if strings.HasPrefix(out, "0\n") {
+		p.t.Errorf("nothing was redirected when the run was killed: %s", out)
+	}
+	if got := p.get(":3000/"); !strings.HasPrefix(got, "200 ") {
+		p.t.Errorf("after a killed deploy, with the service down: %s", got)
+	}
+	if out := p.guest.Run(p.t, "deploy_app.sh "+sha+" </dev/null >/dev/null"+left); out != "0\n0\n" {
+		p.t.Errorf("left behind: %s", out)
+	}
+	if got := p.get(":3000/healthz"); !strings.Contains(got, sha) {
+		p.t.Errorf("after a killed deploy and another: %s", got)
+	}
+}
+
+// keepsServing deploys commits that do not build, migrate or start, each of which has
+// to leave the release that serves alone.
+func (p *place) keepsServing(second string, files gitrepo.Files) {
+	p.t.Helper()
+	t := p.t
 	for name, change := range map[string]struct {
 		files gitrepo.Files
 		says  string
