@@ -158,10 +158,10 @@ func (d *demo) buildImage(ctx context.Context) (err error) {
 const demoProject = `    guest: {template: TEMPLATE, cores: 2, memory: 1024, swap: 0, disk: 8}
     app:
       runtime: node
-      env_vars: {GREETING: Welcome, API_KEY: "${secret.api_key}"}
       services:
         backend:  {dir: backend,  port: 3001, build: npm ci, migrate: npm run migrate, start: npm start, health: /healthz}
-        frontend: {dir: frontend, port: 3000, public: true, build: npm ci && npm run build, start: npm start}`
+        frontend: {dir: frontend, port: 3000, public: true, build: npm ci && npm run build, start: npm start}
+    env_vars: {GREETING: Welcome, API_KEY: "${secret.api_key}"}`
 
 // open makes the repository and its pull request.
 func (d *demo) open(ctx context.Context) error {
@@ -242,14 +242,14 @@ func (d *demo) deploy(ctx context.Context, p stage.Pushed, fails bool) error {
 		return err
 	}
 	d.screen.outcome(d.stage, res)
+	if (res.ExitCode != 0) != fails {
+		return fmt.Errorf("the run ended with exit status %d, which this push should not: %s", res.ExitCode, res.Outputs["failure-reason"])
+	}
 	answer, err := ask(ctx, "http://"+d.stage.Addr.Addr().String()+":3000/api/version")
 	if err != nil {
 		return err
 	}
 	d.screen.answer(d.stage, answer)
-	if (res.ExitCode != 0) != fails {
-		return fmt.Errorf("the run ended with exit status %d, which this push should not: %s", res.ExitCode, res.Outputs["failure-reason"])
-	}
 	return nil
 }
 

@@ -136,7 +136,7 @@ func (l *Lab) prepare(ctx context.Context) error {
 	}
 	l.net = network.Config{
 		Bridge: l.opt.Bridge, Subnet: l.opt.Subnet, ProxyPort: proxyPort,
-		Resolver: resolvers, GuardHost: l.opt.GuardHost,
+		Resolver: resolvers,
 	}
 	if l.opt.Fresh {
 		if err := remove(ctx, record{Bridge: l.opt.Bridge, Dir: l.opt.Dir}); err != nil {
@@ -154,6 +154,11 @@ func (l *Lab) prepare(ctx context.Context) error {
 	}
 	if err := network.Up(ctx, l.net); err != nil {
 		return err
+	}
+	if l.opt.GuardHost {
+		if err := network.GuardHost(ctx, resolvers); err != nil {
+			return err
+		}
 	}
 	l.Guests, err = lxc.Open(ctx, lxc.Options{
 		Dir: l.opt.Dir, Name: l.opt.Bridge, Bridge: l.opt.Bridge, Nameserver: l.net.Gateway(), Log: l.opt.Log,

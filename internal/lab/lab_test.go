@@ -29,7 +29,7 @@ func bringUp(t *testing.T, o lab.Options) (*lab.Lab, lab.Options) {
 	for n := byte(64); n < 250; n++ {
 		o.Bridge = fmt.Sprintf("pvelab%d", n)
 		o.Subnet = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 86, n, 0}), 24)
-		o.Fresh = true
+		o.Fresh, o.GuardHost = true, true
 		l, err := lab.Up(t.Context(), o)
 		if errors.Is(err, lab.ErrBusy) {
 			continue
@@ -153,6 +153,15 @@ func TestTwoLabsAreStrangers(t *testing.T) {
 	}
 	// A guest of one has no way to the other.
 	from := a.Gateway().Next().String()
+	for from, to := range map[string]string{a.Gateway().Next().String(): "10.1.2.3", "": "10.1.2.3"} {
+		args := []string{"route", "get", to}
+		if from != "" {
+			args = append(args, "from", from, "iif", a.Bridge())
+		}
+		if out, err := exec.Command("ip", args...).Output(); err == nil {
+			t.Errorf("a packet from %q to %s would go %s", from, to, out)
+		}
+	}
 	if out, err := exec.Command("ip", "route", "get", b.Gateway().Next().String(), "from", from, "iif", a.Bridge()).Output(); err == nil {
 		t.Errorf("a packet from lab to lab would go %s", out)
 	}

@@ -28,7 +28,8 @@ var ErrBusy = errors.New("another process serves this lab")
 type record struct {
 	Bridge string
 	Dir    string
-	PID    int // of the process that serves it, or did
+	PID    int  // of the process that serves it, or did
+	Guard  bool // it needs network.GuardHost
 }
 
 // claim takes the lab's lock, which a killed process gives back by itself.
@@ -61,7 +62,7 @@ func dupLock(c syscall.RawConn) (*os.File, error) {
 }
 
 func (l *Lab) register() error {
-	text, err := json.Marshal(record{Bridge: l.opt.Bridge, Dir: l.opt.Dir, PID: os.Getpid()})
+	text, err := json.Marshal(record{Bridge: l.opt.Bridge, Dir: l.opt.Dir, PID: os.Getpid(), Guard: l.opt.GuardHost})
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,22 @@ func remove(ctx context.Context, r record) error {
 			err = errors.Join(err, rerr)
 		}
 	}
-	return errors.Join(err, restoreLimits())
+	return errors.Join(err, restoreLimits(), unguard(ctx))
+}
+
+// unguard ends the guard over this machine's own packets with the last lab that
+// needs it.
+func unguard(ctx context.Context) error {
+	all, err := records()
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.Guard {
+			return nil
+		}
+	}
+	return network.UnguardHost(ctx)
 }
 
 // Down removes a lab by its bridge's name. A process that serves it is asked to do so

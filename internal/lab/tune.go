@@ -10,12 +10,16 @@ import (
 	"strings"
 )
 
-// limits are kernel settings that many containers on one machine need, the values
-// those of Proxmox's own 10-pve-ct-inotify-limits.conf: with Linux's default of 128
-// inotify instances for all containers together, the twentieth systemd gives up.
+// limits are kernel settings that many containers on one machine need. To the kernel
+// the same uid of all containers is one user: with its default of 128 inotify instances
+// a user the twentieth systemd gives up (the values are those of Proxmox's
+// 10-pve-ct-inotify-limits.conf), and with 200 keys a user, each unit having a keyring,
+// units fail at step KEYRING from the fifteenth container on.
 var limits = map[string]int{
 	"/proc/sys/fs/inotify/max_user_instances": 65536,
 	"/proc/sys/fs/inotify/max_user_watches":   4194304,
+	"/proc/sys/kernel/keys/maxkeys":           20000,
+	"/proc/sys/kernel/keys/maxbytes":          2000000,
 }
 
 // mark is the file that remembers a setting's value from before the first lab.

@@ -123,7 +123,7 @@ func (l *Lab) Allocate(t testing.TB) (vmid int, addr netip.Prefix) {
 // up takes the first place that no other process has.
 func (l *Lab) up(ctx context.Context) (*lab.Lab, error) {
 	o := l.Options
-	o.Fresh = true
+	o.Fresh, o.GuardHost = true, true
 	o.Progress = func(line string) { fmt.Fprintln(os.Stderr, "labtest:", line) }
 	for n := byte(1); n < 64; n++ {
 		o.Bridge = fmt.Sprintf("pvelab%d", n)

@@ -149,7 +149,7 @@ func TestTwentyAtOnce(t *testing.T) {
 	t.Logf("20 containers with sshd after %s", time.Since(began))
 	var total int64
 	for _, guest := range guests {
-		guest.Run(t, "systemctl is-system-running --wait")
+		guest.Run(t, "systemctl is-system-running --wait || { systemctl --failed; journalctl -b -p warning; exit 1; }")
 		u, err := lab.Backend(t).Usage(t.Context(), guest.VMID)
 		must(t, err)
 		total += u.Mem

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"net"
 	"net/netip"
 	"os"
@@ -29,7 +28,6 @@ type Config struct {
 	Subnet    netip.Prefix // IPv4; the bridge has its first address
 	ProxyPort int          // port of the HTTP proxy on the bridge's address
 	Resolver  []netip.Addr // the name servers that the machine itself uses
-	GuardHost bool         // refuse private destinations to the machine's own processes, too
 }
 
 // Gateway is the bridge's address: the guests' gateway, name server and proxy.
@@ -96,68 +94,6 @@ func (c Config) guardUp(ctx context.Context) error {
 		return err
 	}
 	return c.forwardingUp()
-}
-
-// priority is the first of the lab's own routing-rule priorities; it follows from
-// the bridge's name so that a later process finds a crashed lab's rules.
-func (c Config) priority() int {
-	return 2000 + int(crc32.ChecksumIEEE([]byte(c.Bridge))%900)*32
-}
-
-// rules are the routing rules in order of priority.
-func (c Config) rules() [][]string {
-	refused := append([]string{}, private...)
-	if up, err := uplinkNetworks(); err == nil {
-		refused = append(refused, up...)
-	}
-	var rules [][]string
-	for _, dst := range refused {
-		rules = append(rules, []string{"iif", c.Bridge, "to", dst, "unreachable"})
-	}
-	if !c.GuardHost {
-		return rules
-	}
-	for _, r := range c.Resolver {
-		rules = append(rules, []string{"iif", "lo", "to", r.String(), "lookup", "main"})
-	}
-	// What is attached to this machine stays reachable; only what would follow the
-	// default route is refused.
-	rules = append(rules, []string{"iif", "lo", "lookup", "main", "suppress_prefixlength", "0"})
-	for _, dst := range private[:5] {
-		rules = append(rules, []string{"iif", "lo", "to", dst, "unreachable"})
-	}
-	return rules
-}
-
-func (c Config) rulesUp(ctx context.Context) error {
-	if err := c.rulesDown(ctx); err != nil {
-		return err
-	}
-	for i, rule := range c.rules() {
-		args := append([]string{"rule", "add", "pref", strconv.Itoa(c.priority() + i)}, rule...)
-		if err := run(ctx, "ip", args...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c Config) rulesDown(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "ip", "-4", "rule", "show").Output()
-	if err != nil {
-		return fmt.Errorf("cannot list routing rules: %w", err)
-	}
-	for line := range strings.Lines(string(out)) {
-		pref, _, _ := strings.Cut(line, ":")
-		n, err := strconv.Atoi(pref)
-		if err != nil || n < c.priority() || n >= c.priority()+32 {
-			continue
-		}
-		if err := run(ctx, "ip", "rule", "del", "pref", pref); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Clash tells what on this machine already uses the lab's subnet, if anything does;
