@@ -22,7 +22,7 @@ func ParseProperties(s string) Properties {
 			continue
 		}
 		key, value, found := strings.Cut(part, "=")
-		if !found {
+		if !found || key == "" {
 			key, value = "", part
 		}
 		ps = append(ps, Property{key, value})

@@ -56,7 +56,7 @@ const torture = "APPSTACK_TORTURE"
 // points lists where to let a run go wrong that takes so many requests.
 func points(requests, writes int) []point {
 	var all []point
-	stride := 7
+	stride := 11
 	if os.Getenv(torture) != "" {
 		stride = 1
 	}

@@ -28,6 +28,13 @@
 // carried out although its answer was lost is never just sent again: the verb looks
 // at what Proxmox has first.
 //
+// # Leases
+//
+// [Client.Acquire] takes the lease on an environment, [Lease.Keep] renews it while the
+// run works and ends the run's context when somebody else took it over, and
+// [Lease.Release] gives it back. Between, the client refuses to write to a guest whose
+// block no longer carries this lease.
+//
 // # Errors
 //
 // [Error] keeps Proxmox's own words and says which call they answer; its Hint names
