@@ -110,19 +110,38 @@ type UsageError struct{ Text string }
 // Error returns one line.
 func (e *UsageError) Error() string { return e.Text }
 
-// fail writes an error into the report and returns the status that it means.
+// fail writes an error into the report and returns the status that it means. ctx is
+// the run's: if it is over, what failed was only interrupted.
 func (s *session) fail(ctx context.Context, err error) report.Status {
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w: %w", cause, err)
-	}
-	s.report.Reason, s.report.Error, s.report.Hint = Reason(err), err.Error(), Hint(err)
+	r := &s.report
+	r.Reason, r.Error, r.Hint = Reason(err), err.Error(), Hint(err)
 	switch {
-	case s.report.Reason == report.WasCancelled:
+	case errors.Is(ctx.Err(), context.Canceled):
+		r.Reason = report.WasCancelled
+		r.Error = fmt.Sprintf("the run was cancelled (%v); %s", context.Cause(ctx), s.doneSoFar())
+		r.Hint = "run it again: it does the rest"
 		return report.Cancelled
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		r.Reason = report.TimedOut
+		r.Error = "the run's time was up; " + s.doneSoFar() + "\n" + err.Error()
+		r.Hint = "run it again: it does the rest; the input or flag timeout gives it longer"
 	case exits(exitRolled)(err):
 		return report.RolledBack
 	}
 	return report.Failed
+}
+
+// doneSoFar tells how far an interrupted run came.
+func (s *session) doneSoFar() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	done := 0
+	for _, d := range s.report.Done {
+		if d.Outcome.Err == nil {
+			done++
+		}
+	}
+	return fmt.Sprintf("%d of %d steps were done", done, max(done, len(s.report.Plan.Steps)))
 }
 
 // closing is the last line of an environment.

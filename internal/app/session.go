@@ -95,8 +95,9 @@ func (s *session) finish(ctx context.Context, err error) {
 	s.show.Say(s.closing())
 }
 
-// windDown bounds what is done after a cancel: the runner kills after 7.5 s.
-const windDown = 5 * time.Second
+// windDown bounds each thing that is done after a cancel: giving the lease back, and
+// telling GitHub. The runner kills after 10 s.
+const windDown = 3 * time.Second
 
 // Begin implements plan.Progress.
 func (s *session) Begin(step plan.Step) { s.show.Begin(step) }

@@ -213,6 +213,10 @@ func status(ctx context.Context, s *session) error {
 	}
 	s.report.Plan = plan.Diff(s.target.Name, have, s.target.Want, s.target.Policy)
 	s.report.Status = report.Planned
+	if s.report.Plan.Empty() {
+		s.report.Status = report.Unchanged
+	}
+	s.show.Say(s.report.Plan.String())
 	if have.OS != nil && have.OS.Release != nil {
 		s.report.Release = have.OS.Release.SHA
 	}
