@@ -114,7 +114,7 @@ func (a *answer) ok(data any, total *int) {
 	a.json(http.StatusOK, "OK", body)
 }
 
-func (a *answer) fail(err error, vals params) {
+func (a *answer) fail(err error) {
 	e, ok := err.(*apiError)
 	if !ok {
 		e = &apiError{status: http.StatusInternalServerError, msg: err.Error()}

@@ -21,16 +21,8 @@ type identity struct {
 	authuser string // root@pam or root@pam!ci; "" for nobody
 }
 
-// token tells whether an API token asks; a token of root@pam is not root@pam.
-func (i identity) token() bool { return strings.Contains(i.authuser, "!") }
-
+// root tells whether it is root@pam itself; a token of root@pam is not.
 func (i identity) root() bool { return i.authuser == "root@pam" }
-
-// user is the account, without the token.
-func (i identity) user() string {
-	u, _, _ := strings.Cut(i.authuser, "!")
-	return u
-}
 
 const (
 	noTicket   = "No ticket"

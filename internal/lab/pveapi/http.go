@@ -159,7 +159,7 @@ func (s *Server) dispatch(a *answer, format, path string, rt *route, vars map[st
 	a.format = format
 	if rt == nil {
 		s.opt.Log.Warn("path not served", "method", a.r.Method, "path", path)
-		a.fail(notImplemented(a.r.Method, path), vals)
+		a.fail(notImplemented(a.r.Method, path))
 		return
 	}
 	data, total, err := s.run(a, rt, vars, vals)
@@ -167,7 +167,7 @@ func (s *Server) dispatch(a *answer, format, path string, rt *route, vars map[st
 		return
 	}
 	if err != nil {
-		a.fail(err, vals)
+		a.fail(err)
 		return
 	}
 	a.ok(data, total)

@@ -88,7 +88,7 @@ func (c *call) updateLXC(g *guest, set map[string]string, remove, revert []strin
 	if c.isRunning(g.VMID) {
 		u.hotplug()
 	} else {
-		u.apply(nil)
+		u.apply()
 	}
 	if len(u.errs) > 0 {
 		if u.written != nil {
@@ -192,7 +192,7 @@ func (u *lxcUpdate) plug(o string) bool {
 
 // apply carries out everything that is selected; the container does not run. mount makes
 // the disks that the changes ask for; nil for the usual way.
-func (u *lxcUpdate) apply(t *task) {
+func (u *lxcUpdate) apply() {
 	for o := range u.conf.PendingDelete() {
 		if u.takes(o) {
 			u.drop(o)

@@ -7,7 +7,7 @@ func destroyLXC(c *call) (any, error) {
 		return nil, err
 	}
 	force, purge := c.p.bool("force"), c.p.bool("purge")
-	if err := c.mayDestroy(g, force, purge); err != nil {
+	if err := c.mayDestroy(g, purge); err != nil {
 		return nil, err
 	}
 	if c.isRunning(g.VMID) && !force {
@@ -24,14 +24,14 @@ func destroyLXC(c *call) (any, error) {
 		if err != nil {
 			return err
 		}
-		if err := c.mayDestroy(g, force, purge); err != nil {
+		if err := c.mayDestroy(g, purge); err != nil {
 			return err
 		}
 		return c.destroyNow(t, g, force, purge)
 	})
 }
 
-func (s *Server) mayDestroy(g *guest, force, purge bool) error {
+func (s *Server) mayDestroy(g *guest, purge bool) error {
 	if err := g.checkLock(); err != nil {
 		return err
 	}

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// onlyRoot refuses an option to everybody but root@pam itself.
-func (c *call) onlyRoot(opt string) error {
-	if c.p.has(opt) && !c.who.root() {
-		return paramError(opt, "Only root may use this option.")
+// skipsLock refuses the option skiplock to everybody but root@pam itself.
+func (c *call) skipsLock() error {
+	if c.p.has("skiplock") && !c.who.root() {
+		return paramError("skiplock", "Only root may use this option.")
 	}
 	return nil
 }
 
 // startLXC is POST …/status/start.
 func startLXC(c *call) (any, error) {
-	if err := c.onlyRoot("skiplock"); err != nil {
+	if err := c.skipsLock(); err != nil {
 		return nil, err
 	}
 	if c.isRunning(c.vmid()) {
@@ -55,7 +55,7 @@ func (s *Server) startNow(t *task, g *guest, skipLock bool) error {
 	}
 	conf := g.Conf.Clone()
 	u := &lxcUpdate{Server: s, g: g, conf: conf, errs: map[string]string{}}
-	u.apply(t)
+	u.apply()
 	g.Conf = conf
 	if err := s.checkVolumes(g); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (c *call) powerTask(kind string, act func(t *task, g *guest) error) (any, e
 }
 
 func stopLXC(c *call) (any, error) {
-	if err := c.onlyRoot("skiplock"); err != nil {
+	if err := c.skipsLock(); err != nil {
 		return nil, err
 	}
 	if !c.isRunning(c.vmid()) {

@@ -74,7 +74,7 @@ func createSnapshot(c *call) (any, error) {
 		}
 		snap["snaptime"] = itoa(int(c.now().Unix()))
 		g.Conf.Current["lock"] = "snapshot"
-		err := c.onMachine(g, func(b Backend) error { return b.Snapshot(c.backendCtx(), g.VMID, name) })
+		err := c.onMachine(func(b Backend) error { return b.Snapshot(c.backendCtx(), g.VMID, name) })
 		delete(g.Conf.Current, "lock")
 		if err != nil {
 			return fail("%s", err.Error())
@@ -86,7 +86,7 @@ func createSnapshot(c *call) (any, error) {
 }
 
 // onMachine calls the Backend without s.mu.
-func (s *Server) onMachine(_ *guest, f func(Backend) error) error {
+func (s *Server) onMachine(f func(Backend) error) error {
 	var err error
 	s.unlocked(func() { err = f(s.opt.Backend) })
 	return err
@@ -126,7 +126,7 @@ func deleteSnapshot(c *call) (any, error) {
 			return err
 		}
 		g.Conf.Current["lock"] = "snapshot-delete"
-		err = c.onMachine(g, func(b Backend) error { return b.DeleteSnapshot(c.backendCtx(), g.VMID, name) })
+		err = c.onMachine(func(b Backend) error { return b.DeleteSnapshot(c.backendCtx(), g.VMID, name) })
 		delete(g.Conf.Current, "lock")
 		if err != nil {
 			return fail("%s", err.Error())
@@ -172,7 +172,7 @@ func rollbackSnapshot(c *call) (any, error) {
 			}
 		}
 		g.Conf.Current["lock"] = "rollback"
-		err = c.onMachine(g, func(b Backend) error { return b.Rollback(c.backendCtx(), g.VMID, name) })
+		err = c.onMachine(func(b Backend) error { return b.Rollback(c.backendCtx(), g.VMID, name) })
 		delete(g.Conf.Current, "lock")
 		if err != nil {
 			return fail("%s", err.Error())

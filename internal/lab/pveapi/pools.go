@@ -90,7 +90,7 @@ func putPool(c *call) (any, error) {
 	}
 	remove := c.p.bool("delete")
 	for _, v := range c.p.list("vms") {
-		if err := c.poolGuest(id, p, atoi(v), remove); err != nil {
+		if err := c.poolGuest(p, atoi(v), remove); err != nil {
 			return nil, err
 		}
 	}
@@ -102,7 +102,7 @@ func putPool(c *call) (any, error) {
 	return nil, nil
 }
 
-func (c *call) poolGuest(id string, p *pool, vmid int, remove bool) error {
+func (c *call) poolGuest(p *pool, vmid int, remove bool) error {
 	if err := c.needAny(vmPath(vmid), "VM.Allocate", "Pool.Allocate"); err != nil && !c.can(vmPath(vmid), "VM.Allocate") {
 		return denied("%s, VM.Allocate", vmPath(vmid))
 	}

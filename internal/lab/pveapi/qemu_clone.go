@@ -123,14 +123,14 @@ func (c *call) cloneDrives(t *task, g, ng *guest, cl *cloning) error {
 		if old == nil {
 			continue // an ISO image, or none
 		}
-		if err := c.cloneDrive(t, g, ng, cl, o, d, old); err != nil {
+		if err := c.cloneDrive(t, ng, cl, o, d, old); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *call) cloneDrive(t *task, g, ng *guest, cl *cloning, o string, d map[string]string, old *volume) error {
+func (c *call) cloneDrive(t *task, ng *guest, cl *cloning, o string, d map[string]string, old *volume) error {
 	sid, name, _ := parseVolume(old.ID)
 	if cl.storage != "" {
 		sid = cl.storage

@@ -222,14 +222,14 @@ func destroyVM(c *call) (any, error) {
 		return nil, err
 	}
 	purge := c.p.bool("purge")
-	if err := c.mayDestroy(g, false, purge); err != nil {
+	if err := c.mayDestroy(g, purge); err != nil {
 		return nil, err
 	}
 	if c.isRunning(g.VMID) {
 		return nil, fail("VM %d is running - destroy failed", g.VMID)
 	}
 	return c.powerTaskVM("qmdestroy", func(t *task, g *guest) error {
-		if err := c.mayDestroy(g, false, purge); err != nil {
+		if err := c.mayDestroy(g, purge); err != nil {
 			return err
 		}
 		if c.isRunning(g.VMID) {

@@ -118,7 +118,7 @@ func (s *Server) hostFile(node, volid string) string {
 	}
 	kind, file, _ := strings.Cut(name, "/")
 	dir, ok := volumeDirs[kind]
-	if !ok || strings.Contains(file, "/") {
+	if !ok || strings.Contains(file, "/") || file == "" || file == "." || file == ".." {
 		return ""
 	}
 	return filepath.Join(s.hostDir(st, node), dir, file)

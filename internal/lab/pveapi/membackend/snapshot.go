@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-
 )
 
 // Snapshot implements [pveapi.Backend].

@@ -37,11 +37,17 @@ func parsePerm(toks []string) (*Perm, []string, error) {
 	if len(toks) == 0 {
 		return nil, nil, fmt.Errorf("unexpected end")
 	}
+	if toks[0] == ")" {
+		return nil, nil, fmt.Errorf("unexpected )")
+	}
 	if toks[0] != "(" {
 		return &Perm{Op: toks[0]}, toks[1:], nil
 	}
 	if len(toks) < 3 {
 		return nil, nil, fmt.Errorf("unexpected end")
+	}
+	if toks[1] == "(" || toks[1] == ")" {
+		return nil, nil, fmt.Errorf("unexpected %q", toks[1])
 	}
 	p := &Perm{Op: toks[1]}
 	toks = toks[2:]
@@ -70,7 +76,11 @@ func (p *Perm) String() string {
 	}
 	parts := append([]string{p.Op}, p.Args...)
 	for _, s := range p.Subs {
-		parts = append(parts, s.String())
+		text := s.String()
+		if !strings.HasPrefix(text, "(") {
+			text = "(" + text + ")"
+		}
+		parts = append(parts, text)
 	}
 	return "(" + strings.Join(parts, " ") + ")"
 }

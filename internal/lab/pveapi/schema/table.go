@@ -110,7 +110,7 @@ func (p *parser) shared(lines []string) error {
 func (p *parser) methodsOf(lines []string) error {
 	var m *Method
 	for _, line := range lines {
-		if line == "" {
+		if strings.TrimSpace(line) == "" {
 			continue
 		}
 		if !strings.HasPrefix(line, " ") {
@@ -139,7 +139,7 @@ func (p *parser) methodLine(m *Method, line string) (err error) {
 	case line == "*":
 		m.Open = true
 		return nil
-	case line[0] != '@':
+	case !strings.HasPrefix(line, "@"):
 		return p.add(m.Params, line)
 	}
 	for _, name := range strings.Fields(line) {
@@ -248,6 +248,9 @@ func integer(s string) (*int, error) {
 
 var rangeRE = regexp.MustCompile(`^([a-z]+)(\d+)\.\.([a-z]+)(\d+)$`)
 
+// maxRange is the longest range in a list.
+const maxRange = 1 << 12
+
 // expand turns "rootfs,mp0..mp2" into its members.
 func expand(list string) []string {
 	var out []string
@@ -259,7 +262,7 @@ func expand(list string) []string {
 		}
 		lo, _ := strconv.Atoi(m[2])
 		hi, _ := strconv.Atoi(m[4])
-		for i := lo; i <= hi; i++ {
+		for i := lo; i <= min(hi, lo+maxRange); i++ {
 			out = append(out, m[1]+strconv.Itoa(i))
 		}
 	}
