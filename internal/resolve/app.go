@@ -165,7 +165,7 @@ func (b *osBuilder) release() {
 	}
 	// A unit's own change restarts that service alone; the variables of all of them
 	// change by a deploy of the same commit, which closes no port.
-	r := &machine.Release{SHA: b.in.SHA, Input: b.credential(), Triggers: []string{b.env.App.EnvFile}}
+	r := &machine.Release{Dir: b.env.App.Dir, SHA: b.in.SHA, Input: b.credential(), Triggers: []string{b.env.App.EnvFile}}
 	for _, s := range sortedServices(b.env) {
 		r.Units = append(r.Units, unitName(b.env, s.Name))
 	}
