@@ -3,6 +3,7 @@ package lxc
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Update implements the API's Backend.
@@ -14,11 +15,16 @@ func (b *Backend) Update(ctx context.Context, vmid int, config map[string]string
 		return err
 	}
 	have := m.Config
+	r := g.running()
+	for _, d := range disks(config) {
+		if r != nil && have[d.key] == "" {
+			return fmt.Errorf("cannot hot-plug %s: the lab mounts it at the container's next start", d.key)
+		}
+	}
 	m.Config = config
 	if err := g.saveMeta(m); err != nil {
 		return err
 	}
-	r := g.running()
 	if r == nil {
 		return b.store.whileMounted(ctx, g, func(string) error { return b.customize(g, config) })
 	}

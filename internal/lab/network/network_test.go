@@ -186,7 +186,7 @@ func TestCacheDownloadsWhatNeverChangesOnce(t *testing.T) {
 func TestCacheDialsNoPrivateAddress(t *testing.T) {
 	for addr, want := range map[string]bool{
 		"10.1.2.3": false, "127.0.0.1": false, "169.254.169.254": false, "100.64.0.1": false,
-		"::1": false, "fe80::1": false, "fd00::1": false, "151.101.2.132": true,
+		"::1": false, "fe80::1": false, "fd00::1": false, "203.0.113.80": true,
 	} {
 		if got := public(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("public(%s) = %v", addr, got)
