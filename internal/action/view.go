@@ -13,27 +13,30 @@ import (
 // environments at a time, each is held back and shown as a whole when it is over,
 // since groups do not nest; a line tells meanwhile what goes on.
 type View struct {
-	Runner  *Runner
-	Several bool // several environments at a time
+	Runner *Runner
+	// Several tells whether several environments are worked on at a time; nil: no. It is
+	// asked when an environment's show begins, for only the run knows how many it selects.
+	Several func() bool
 
 	mu sync.Mutex // held while one environment is shown
 }
 
 // Open starts the show of an environment.
 func (v *View) Open(target string) *Show {
-	return &Show{view: v, target: target}
+	return &Show{view: v, target: target, hold: v.Several != nil && v.Several()}
 }
 
 // Show is the part of one environment in a [View].
 type Show struct {
 	view   *View
 	target string
+	hold   bool // until the environment is over
 	held   []func(*Runner)
 }
 
 // do writes now, or when the environment is over.
 func (s *Show) do(write func(*Runner)) {
-	if s.view.Several {
+	if s.hold {
 		s.held = append(s.held, write)
 		return
 	}
@@ -46,7 +49,7 @@ func (s *Show) printf(format string, args ...any) {
 
 // Stage begins a group.
 func (s *Show) Stage(name string) {
-	if s.view.Several {
+	if s.hold {
 		fmt.Fprintf(s.view.Runner, "%s: %s …\n", s.target, name)
 	}
 	s.do(func(r *Runner) { r.Group(s.target + ": " + name) })

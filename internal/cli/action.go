@@ -140,9 +140,10 @@ func (a *actionRun) prepare() (*app.Run, error) {
 		Overrides: overrides(a.in.AllowIPConflicts), Parallel: a.in.Parallel,
 		Holder: a.run.Repository + "/" + a.run.ID + "/" + a.run.Attempt, RunURL: a.run.URL(),
 		Repository: a.run.Repository, ServerURL: a.run.ServerURL, CloneURL: a.run.ServerURL + "/" + a.run.Repository + ".git", Token: a.in.GitHubToken,
-		Hide: a.g.hide, View: actionView{&action.View{Runner: a.runner, Several: a.in.Parallel > 1 && a.in.Env == ""}},
-		Tell: a.annotate, Trace: a.debug,
+		Hide: a.g.hide, Tell: a.annotate, Trace: a.debug,
 	}
+	several := func() bool { return a.in.Parallel > 1 && len(r.Selected) > 1 }
+	r.View = actionView{&action.View{Runner: a.runner, Several: several}}
 	if a.github != nil {
 		r.Publisher = a.publisher()
 		r.Commit = a.github.Commit
