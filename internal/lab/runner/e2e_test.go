@@ -106,9 +106,9 @@ while (my $c = $s->accept) {
 
 const project = `    guest: {template: debian-12-warm, cores: 1, memory: 512, swap: 0, disk: 6}
     app:
-      env_vars: {GREETING: hello, API_KEY: "${secret.api_key}"}
       services:
-        till: {port: 3000, public: true, start: perl server.pl, health: /}`
+        till: {port: 3000, public: true, start: perl server.pl, health: /}
+    env_vars: {GREETING: hello, API_KEY: "${secret.api_key}"}`
 
 const apiKey = "sk-live-3b1f6c0a9d7e4f52"
 

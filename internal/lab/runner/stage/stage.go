@@ -171,7 +171,8 @@ func encrypt(to age.Recipient, values map[string]string) ([]byte, error) {
 		return nil, err
 	}
 	_, err = w.Write(text)
-	return out.Bytes(), errors.Join(err, w.Close(), armored.Close())
+	err = errors.Join(err, w.Close(), armored.Close()) // before what they wrote is taken
+	return out.Bytes(), err
 }
 
 // newKey is a private key in OpenSSH's format.
