@@ -57,7 +57,7 @@ type Client struct {
 	http    *http.Client
 	tokenID string
 	pool    string
-	host    string // host:port of the API
+	direct  bool // no jump host in between
 	log     *slog.Logger
 	trace   func(Call)
 	times   timing
@@ -116,8 +116,8 @@ func Dial(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{tokenID: id, pool: o.Pool, host: base.Host, log: o.Log, trace: o.Trace,
-		times: defaultTiming(), fences: make(map[int]*Lease), ping: ping}
+	c := &Client{tokenID: id, pool: o.Pool, direct: o.Dialer == nil, log: o.Log, trace: o.Trace,
+		times: defaultTiming(), fences: make(map[int]*Lease), ping: pinger(o.Dialer)}
 	if o.LockWait > 0 {
 		c.times.lock = o.LockWait
 	}
@@ -173,7 +173,7 @@ func (c *Client) send(ctx context.Context, method, path string, p params, out an
 	}
 	var raw json.RawMessage
 	if err := c.api.Req(ctx, method, path, body, &raw); err != nil {
-		return c.refine(ctx, method, path, err)
+		return c.refine(method, path, err)
 	}
 	if out == nil {
 		return nil

@@ -246,14 +246,15 @@ func TestUnreachable(t *testing.T) {
 	tests := []struct {
 		name, url, hint string
 		dial            Dialer
-		private         bool
+		private, jump   bool
 	}{
-		{"a private address", "https://10.213.7.1:8006", "10.213.7.1 is private and this runner is not in it", failing(timeout), true},
-		{"a shared address (RFC 6598)", "https://100.127.255.254:8006", "is private and this runner is not in it", failing(timeout), true},
-		{"a public address", "https://192.0.2.1:8006", "does pveproxy run on that node", failing(timeout), false},
-		{"our own network", "https://127.0.0.1:1", "does pveproxy run on that node", nil, false},
+		{"a private address", "https://10.213.7.1:8006", "10.213.7.1 is private and this runner is not in it", failing(timeout), true, false},
+		{"a shared address (RFC 6598)", "https://100.127.255.254:8006", "is private and this runner is not in it", failing(timeout), true, false},
+		{"a public address", "https://192.0.2.1:8006", "does pveproxy run on that node", failing(timeout), false, false},
+		{"our own network", "https://127.0.0.1:1", "does pveproxy run on that node", nil, false, false},
 		{"an unknown name", "https://pve.invalid:8006", "the name pve.invalid is not known here",
-			failing(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "pve.invalid", IsNotFound: true}}), false},
+			failing(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "pve.invalid", IsNotFound: true}}), false, false},
+		{"through a jump host", "https://10.213.7.1:8006", "AllowTcpForwarding", failing(timeout), false, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -261,7 +262,7 @@ func TestUnreachable(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.times.backoff = time.Millisecond
+			c.times.backoff, c.direct = time.Millisecond, !tt.jump
 			start := time.Now()
 			err = c.get(t.Context(), "/version", nil)
 			u, ok := errors.AsType[*UnreachableError](err)

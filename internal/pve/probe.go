@@ -42,6 +42,20 @@ func (c *Client) answers(ctx context.Context, want *machine.Guest) []Finding {
 // pingTime is how long an address may take to answer.
 const pingTime = time.Second
 
+// pinger returns what tells how an address answers. Where the API is in a network that
+// only its dialer leads to, so is the address: it is asked from there, by TCP.
+func pinger(dial Dialer) func(context.Context, netip.Addr) string {
+	if dial == nil {
+		return ping
+	}
+	return func(ctx context.Context, ip netip.Addr) string {
+		if knocksThrough(ctx, dial, ip) {
+			return "TCP port 22"
+		}
+		return ""
+	}
+}
+
 // ping returns how an address answers, "" if it does not.
 func ping(ctx context.Context, ip netip.Addr) string {
 	answered, permitted := icmp(ctx, ip)
@@ -74,9 +88,13 @@ func icmp(ctx context.Context, ip netip.Addr) (answered, permitted bool) {
 
 // knocks tells whether a host answers at the SSH port, be it by refusing.
 func knocks(ctx context.Context, ip netip.Addr) bool {
+	return knocksThrough(ctx, (&net.Dialer{}).DialContext, ip)
+}
+
+func knocksThrough(ctx context.Context, dial Dialer, ip netip.Addr) bool {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", netip.AddrPortFrom(ip, 22).String())
+	conn, err := dial(ctx, "tcp", netip.AddrPortFrom(ip, 22).String())
 	if err == nil {
 		_ = conn.Close()
 		return true

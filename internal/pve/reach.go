@@ -1,7 +1,6 @@
 package pve
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -14,7 +13,9 @@ type UnreachableError struct {
 	// Private: the address is a private one, and no interface of this machine is in
 	// a network of the same addresses.
 	Private bool
-	cause   error
+	// Jump: the connection was to go through the jump host.
+	Jump  bool
+	cause error
 }
 
 func (e *UnreachableError) Error() string {
@@ -30,6 +31,8 @@ func (e *UnreachableError) Hint() string {
 	switch {
 	case noName:
 		return fmt.Sprintf("the name %s is not known here: is this runner in the network that knows it, or is proxmox.url mistyped?", dns.Name)
+	case e.Jump:
+		return "the jump host was to carry the connection: does it reach that address, and does its sshd allow forwarding (AllowTcpForwarding, PermitOpen)?"
 	case e.Private:
 		return host + " is private and this runner is not in it: use a self-hosted runner there, a jump host (ssh.jump and proxmox.via: jump) or a VPN"
 	}
@@ -37,12 +40,12 @@ func (e *UnreachableError) Hint() string {
 }
 
 // diagnose says of a connection that did not come about why that may be.
-func (c *Client) diagnose(_ context.Context, err error) error {
+func (c *Client) diagnose(err error) error {
 	d, ok := errors.AsType[*dialError](err)
 	if !ok {
 		return err
 	}
-	return &UnreachableError{Address: d.address, Private: foreignPrivate(d.address), cause: d.cause}
+	return &UnreachableError{Address: d.address, Private: c.direct && foreignPrivate(d.address), Jump: !c.direct, cause: d.cause}
 }
 
 // foreignPrivate tells whether the address is private, link-local or shared

@@ -86,13 +86,13 @@ func (c *Client) call(ctx context.Context, method, path string, p params, out an
 			e.Uncertain = v == unsure
 		}
 		if !c.mayRetry(ctx, v, attempt, time.Since(start)) {
-			return c.diagnose(ctx, err)
+			return c.diagnose(err)
 		}
 		if v == locked {
 			progressOf(ctx).Wait("the lock on the guest ("+asError(err).Message+")", time.Since(start))
 		}
 		if sleep(ctx, wait) != nil {
-			return c.diagnose(ctx, err)
+			return c.diagnose(err)
 		}
 		wait = min(2*wait, 2*time.Second)
 	}
@@ -126,7 +126,7 @@ func (c *Client) traced(method, path string, attempt int, began time.Time, err e
 }
 
 // refine makes every failed exchange an [Error] that knows its request.
-func (c *Client) refine(_ context.Context, method, path string, err error) error {
+func (c *Client) refine(method, path string, err error) error {
 	e := asError(err)
 	if e == nil {
 		e = &Error{cause: innermost(err)}

@@ -16,10 +16,14 @@ import (
 // WaitSSH waits until an SSH server greets at the address (host:port), and tells
 // progress every few seconds. dial nil dials directly.
 func WaitSSH(ctx context.Context, dial Dialer, address string, limit time.Duration, progress plan.Progress) error {
-	if dial == nil {
+	direct := dial == nil
+	if direct {
 		dial = (&net.Dialer{}).DialContext
 	}
-	ctx = withProgress(ctx, progress)
+	return waitSSH(withProgress(ctx, progress), dial, direct, address, limit)
+}
+
+func waitSSH(ctx context.Context, dial Dialer, direct bool, address string, limit time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("there was none for %s", limit))
 	defer cancel()
 	start, told, interval := time.Now(), time.Now(), 50*time.Millisecond
@@ -29,7 +33,7 @@ func WaitSSH(ctx context.Context, dial Dialer, address string, limit time.Durati
 			return nil
 		}
 		if sleep(ctx, interval) != nil {
-			return &NoSSHError{Address: address, Private: foreignPrivate(address), cause: errors.Join(context.Cause(ctx), err)}
+			return &NoSSHError{Address: address, Private: direct && foreignPrivate(address), cause: errors.Join(context.Cause(ctx), err)}
 		}
 		interval = min(2*interval, time.Second)
 		if time.Since(told) >= defaultTiming().tell {

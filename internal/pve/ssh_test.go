@@ -54,7 +54,7 @@ func TestWaitSSHEnds(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	private := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("i/o timeout") }
-	err = WaitSSH(t.Context(), private, "10.213.7.1:22", 50*time.Millisecond, nil)
+	err = waitSSH(t.Context(), private, true, "10.213.7.1:22", 50*time.Millisecond)
 	if e, ok = errors.AsType[*NoSSHError](err); !ok || !strings.Contains(e.Hint(), "10.213.7.1 is private and this runner is not in it") {
 		t.Errorf("%v: %s", err, e.Hint())
 	}

@@ -13,10 +13,7 @@ import (
 )
 
 // task is one of Proxmox's tasks that has ended well.
-type task struct {
-	upid string
-	log  []string // nil until read
-}
+type task struct{ upid string }
 
 // tailLines is how many of a failed task's last lines an error keeps.
 const tailLines = 10
