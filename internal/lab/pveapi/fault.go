@@ -141,11 +141,11 @@ func (f *faults) task(kind, id string) *Fault {
 	return f.take(func(e *Fault) bool { return e.Task != "" && (e.Task == kind || e.Task == kind+":"+id) })
 }
 
-func (e *Fault) matches(method, apiPath string) bool {
-	if e.Path == "" || e.Method != "" && e.Method != "*" && e.Method != method {
+func (f *Fault) matches(method, apiPath string) bool {
+	if f.Path == "" || f.Method != "" && f.Method != "*" && f.Method != method {
 		return false
 	}
-	ok, err := path.Match(e.Path, apiPath)
+	ok, err := path.Match(f.Path, apiPath)
 	return ok && err == nil
 }
 

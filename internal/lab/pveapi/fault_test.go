@@ -90,7 +90,7 @@ func TestFaultsOnTasks(t *testing.T) {
 	if r := l.call(t, "DELETE", "/nodes/pve1/tasks/"+upid, nil); r.Status != 200 {
 		t.Errorf("stop: %d %s", r.Status, r.Reason)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if status, err := l.WaitTask(ctx, upid); err != nil || status != "received interrupt" {
 		t.Errorf("stopped task ended in %q, %v", status, err)

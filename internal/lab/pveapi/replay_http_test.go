@@ -96,7 +96,7 @@ func (r *replay) roundTrip(request []byte, method string) (int, string, http.Hea
 		return 0, "", nil, nil, err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	go func() { _, _ = conn.Write(request) }() // the server may answer and close before it has read all
 	var raw bytes.Buffer
 	res, err := http.ReadResponse(bufio.NewReader(io.TeeReader(conn, &raw)), &http.Request{Method: method})

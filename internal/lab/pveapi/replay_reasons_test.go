@@ -6,7 +6,7 @@ import "strings"
 // longest that fits counts.
 var reasons = map[string]string{
 	"aplinfo #000":            "Proxmox's list of templates is longer than the lab's, and its descriptions are Proxmox's",
-	"aplinfo #001":            "as before",
+	"aplinfo #001":            "as aplinfo #000",
 	"aplinfo #005":            "the log names the mirror's address, which the lab does not have",
 	"aplinfo #014":            "the recorded mirror's file differs in size from the node's own template",
 	"aplinfo":                 "the log of wget depends on the download's speed and sizes",

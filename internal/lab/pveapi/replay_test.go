@@ -66,7 +66,7 @@ func checkUnmatched(t *testing.T, report []string) {
 	for _, r := range report {
 		where, what, _ := strings.Cut(r, " !! ")
 		reason := reasonFor(where)
-		if reason == "" {
+		if reason == "" && *update {
 			t.Errorf("no reason is given for %s: %s", where, what)
 		}
 		fmt.Fprintf(&b, "%s | %s\n", where, reason)
