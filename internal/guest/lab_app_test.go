@@ -17,6 +17,7 @@ import (
 )
 
 func TestDatabase(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	const password = `canary it's \ "quoted" $HOME :x` + "\té"
 	want := &machine.OS{
@@ -61,6 +62,7 @@ systemctl restart shop-web.service
 `
 
 func TestDeploy(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	want := base(g)
 	want.Files["/usr/local/bin/deploy_app.sh"] = file(0o755, "root", deployScript)
@@ -95,6 +97,7 @@ func TestDeploy(t *testing.T) {
 }
 
 func TestDeployTree(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	archive := bytes.Repeat([]byte("not really a tar archive\n"), 1<<18) // 6.5 MB
 	path := filepath.Join(t.TempDir(), "tree.tar")
@@ -124,6 +127,7 @@ done
 
 // Secrets are on no command line while they are used.
 func TestSecretsStayOffCommandLines(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	want := base(g)
 	want.Files["/root/watch"] = file(0o700, "root", "#!/bin/sh\n"+watch)

@@ -129,6 +129,7 @@ func base(g *labtest.Guest) *machine.OS {
 }
 
 func TestConfigure(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	want := base(g)
 	c := dial(t, options(g))
@@ -219,6 +220,7 @@ func hideHash(s string) string {
 }
 
 func TestPackagesAndFirewall(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	want := base(g)
 	want.Packages = map[string]string{"ufw": "", "tree": "", "awk": ""}
@@ -278,6 +280,7 @@ func withoutIPv6(s string) string {
 // Each of these stacks would lock everybody out. None does: the change is undone, and
 // the machine is as it was.
 func TestLockout(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	c := dial(t, options(g))
 	want := base(g)
@@ -343,6 +346,7 @@ func clone(o *machine.OS) *machine.OS {
 // When our connection dies together with everybody's way in, the machine undoes
 // the change by itself.
 func TestLockoutWithoutUs(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	o := options(g)
 	o.Confirm = 6 * time.Second
@@ -373,6 +377,7 @@ func TestLockoutWithoutUs(t *testing.T) {
 
 // A reboot in the guard's time takes its timer away; the change is undone at boot.
 func TestLockoutAndReboot(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	want := base(g)
 	mustApply(t, dial(t, options(g)), want)
@@ -425,6 +430,7 @@ func (c *cutter) End(s plan.Step, o plan.Outcome) {
 // A run that is cut off while the guard is armed is taken up by the next: that it
 // gets in confirms the change.
 func TestGuardOfAnInterruptedRun(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	want := base(g)
 	c := dial(t, options(g))
@@ -444,6 +450,7 @@ func TestGuardOfAnInterruptedRun(t *testing.T) {
 
 // However often a run is cut off, and wherever, the next ones get to the end.
 func TestCutOffAnywhere(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	want := base(g)
 	for n := 0; ; n++ {
@@ -469,6 +476,7 @@ func TestCutOffAnywhere(t *testing.T) {
 }
 
 func TestThroughJumpHost(t *testing.T) {
+	t.Parallel()
 	bastion, g := lab.Guest(t), lab.Guest(t)
 	j, err := ssh.DialJump(t.Context(), ssh.Options{
 		Address: bastion.Addr.String(), Users: []string{"root"}, Key: secret.New(string(bastion.KeyPEM)), HostKeys: bastion.HostKeys,
@@ -487,6 +495,7 @@ func TestThroughJumpHost(t *testing.T) {
 
 // A user whom the machine lets in but not become root is passed over.
 func TestSudoRefused(t *testing.T) {
+	t.Parallel()
 	g := lab.Guest(t)
 	g.Run(t, "useradd -m -s /bin/bash appuser && cp -r /root/.ssh /home/appuser/ && chown -R appuser: /home/appuser/.ssh")
 	c := dial(t, options(g))
