@@ -144,9 +144,10 @@ func firstLine(s string) string {
 	return s
 }
 
-// EndDeployment ends a deployment that a killed run left open.
+// EndDeployment ends a deployment that a killed run may have left open: the action's post
+// step runs after every run.
 func EndDeployment(ctx context.Context, client *github.Client, id int64, target, logURL string) error {
-	err := client.SetDeployment(ctx, id, github.Deployment{Environment: target, LogURL: logURL}, "error", "the run was killed")
+	err := client.AbandonDeployment(ctx, id, github.Deployment{Environment: target, LogURL: logURL}, "the run was killed")
 	if err != nil {
 		return fmt.Errorf("cannot end the deployment of %s: %w", target, err)
 	}

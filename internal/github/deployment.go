@@ -120,6 +120,20 @@ func (c *Client) SetDeployment(ctx context.Context, id int64, d Deployment, stat
 	return explain(err, "set the deployment "+state, deploymentPermission)
 }
 
+// AbandonDeployment gives a deployment that nobody works on any more the state error;
+// one that has ended keeps its state.
+func (c *Client) AbandonDeployment(ctx context.Context, id int64, d Deployment, description string) error {
+	last, err := c.lastState(ctx, id)
+	if err != nil {
+		return err
+	}
+	switch last {
+	case "", "in_progress", "queued", "pending":
+		return c.SetDeployment(ctx, id, d, "error", description)
+	}
+	return nil
+}
+
 // RetireDeployments makes the environment's deployments before keep inactive,
 // newest first, up to one that is inactive already: GitHub does so by itself only
 // for environments that are neither production nor transient, and asking for all
