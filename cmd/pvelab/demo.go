@@ -233,7 +233,7 @@ func (d *demo) deploy(ctx context.Context, p stage.Pushed, fails bool) error {
 	if err != nil {
 		return err
 	}
-	d.screen.say("the runner's log:")
+	d.screen.say("the runner's log, without what apt and npm say:")
 	res, err := d.stage.Run(ctx, job)
 	if err != nil {
 		return err

@@ -47,7 +47,20 @@ func (s *screen) block(text string) {
 }
 
 // log is where the runner's log goes, line by line.
-func (s *screen) log() io.Writer { return &lineWriter{to: s.block} }
+func (s *screen) log() io.Writer { return &lineWriter{to: s.logged} }
+
+// foreign are lines of other programs, apt's and npm's above all, which the log has
+// further in than the action's own and the deploy script's stages.
+var foreign = regexp.MustCompile(`^    (\s|[^=<\s])`)
+
+// logged prints lines of the runner's log but for what other programs say.
+func (s *screen) logged(text string) {
+	for line := range strings.Lines(text) {
+		if !foreign.MatchString(line) || strings.Contains(line, " serves") {
+			s.block(line)
+		}
+	}
+}
 
 // lineWriter hands on whole lines.
 type lineWriter struct {
