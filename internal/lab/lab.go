@@ -48,6 +48,7 @@ type Options struct {
 	AuthDelay time.Duration // of a refused login; Proxmox: 3 s
 	Templates []template.Template
 	Repos     []string // owner/name of repositories to make on the lab's GitHub
+	OpenAPI   string   // GitHub's API description; empty: its requests are not checked
 	GuardHost bool     // refuse private addresses to this machine's own processes, too
 	Fresh     bool     // remove what an earlier lab of this name left
 	Progress  func(string)

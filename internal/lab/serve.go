@@ -143,7 +143,7 @@ func (l *Lab) seedPVE() error {
 // serveGit serves GitHub's API and pages and git over HTTP on one port, as
 // github.com does, and git over SSH on another.
 func (l *Lab) serveGit(ctx context.Context) (err error) {
-	l.GitHub, err = githubapi.New(githubapi.Options{Dir: filepath.Join(l.opt.Dir, "github"), Log: l.opt.Log})
+	l.GitHub, err = githubapi.New(githubapi.Options{Dir: filepath.Join(l.opt.Dir, "github"), OpenAPI: l.opt.OpenAPI, Log: l.opt.Log})
 	if err != nil {
 		return err
 	}

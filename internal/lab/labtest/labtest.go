@@ -24,6 +24,7 @@
 package labtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,7 +124,7 @@ func (l *Lab) Allocate(t testing.TB) (vmid int, addr netip.Prefix) {
 // up takes the first place that no other process has.
 func (l *Lab) up(ctx context.Context) (*lab.Lab, error) {
 	o := l.Options
-	o.Fresh, o.GuardHost = true, true
+	o.Fresh, o.GuardHost, o.OpenAPI = true, true, description()
 	o.Progress = func(line string) { fmt.Fprintln(os.Stderr, "labtest:", line) }
 	for n := byte(1); n < 64; n++ {
 		o.Bridge = fmt.Sprintf("pvelab%d", n)
@@ -135,4 +136,14 @@ func (l *Lab) up(ctx context.Context) (*lab.Lab, error) {
 		}
 	}
 	return nil, errors.New("63 labs run already")
+}
+
+// description is the file with GitHub's API description, if it is here.
+func description() string {
+	shared := cmp.Or(os.Getenv("APPSTACK_SHARED"), filepath.Join("..", "..", "..", "shared"))
+	file := filepath.Join(shared, "data", "github-openapi-subset.json")
+	if _, err := os.Stat(file); err != nil {
+		return ""
+	}
+	return file
 }
