@@ -138,8 +138,8 @@ func (f *fake) client(edit ...func(*Options)) *Client {
 }
 
 func testTiming() timing {
-	return timing{lock: 300 * time.Millisecond, task: 5 * time.Second, create: 5 * time.Second,
-		shutdown: 2 * time.Second, agent: 2 * time.Second, poll: time.Millisecond, pollMax: 5 * time.Millisecond,
+	return timing{lock: 300 * time.Millisecond, task: 30 * time.Second, create: 30 * time.Second,
+		shutdown: 2 * time.Second, agent: 20 * time.Second, poll: time.Millisecond, pollMax: 5 * time.Millisecond,
 		backoff: time.Millisecond, tell: 10 * time.Millisecond, reachable: 2 * time.Second}
 }
 
