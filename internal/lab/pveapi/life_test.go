@@ -32,6 +32,15 @@ func waitFor(ctx context.Context, t *testing.T, task *proxmox.Task, err error) {
 	}
 }
 
+func createOptions() (opts []proxmox.ContainerOption) {
+	for k, v := range createForm("101") {
+		if k != "vmid" {
+			opts = append(opts, proxmox.ContainerOption{Name: k, Value: v[0]})
+		}
+	}
+	return opts
+}
+
 // TestGoProxmoxDrivesContainer takes a container through its life with the client library
 // that the product uses.
 func TestGoProxmoxDrivesContainer(t *testing.T) {
@@ -46,13 +55,7 @@ func TestGoProxmoxDrivesContainer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var opts []proxmox.ContainerOption
-	for k, v := range createForm("101") {
-		if k != "vmid" {
-			opts = append(opts, proxmox.ContainerOption{Name: k, Value: v[0]})
-		}
-	}
-	task, err := node.NewContainer(ctx, 101, opts...)
+	task, err := node.NewContainer(ctx, 101, createOptions()...)
 	waitFor(ctx, t, task, err)
 	ct, err := node.Container(ctx, 101)
 	if err != nil {
