@@ -13,9 +13,7 @@ import (
 // hold takes the lease on the environment's guest, and keeps it until release is
 // called. The returned context ends when the lease is lost.
 func (s *session) hold(ctx context.Context, have *machine.Guest) (held context.Context, release func(), err error) {
-	lease, err := s.reach.proxmox.Acquire(ctx, have, s.target.Want.Guest, pve.Claim{
-		Holder: s.run.Holder, URL: s.run.RunURL, Wait: s.run.LockWait, Finished: s.run.finished,
-	}, s)
+	lease, err := s.reach.proxmox.Acquire(ctx, have, s.target.Want.Guest, s.claim(s.run.LockWait), s)
 	if err != nil {
 		return ctx, nil, err
 	}
@@ -28,6 +26,28 @@ func (s *session) hold(ctx context.Context, have *machine.Guest) (held context.C
 			s.report.Warnings = append(s.report.Warnings, "the lease could not be given back; it expires by itself: "+err.Error())
 		}
 	}, nil
+}
+
+func (s *session) claim(wait time.Duration) pve.Claim {
+	return pve.Claim{Holder: s.run.Holder, URL: s.run.RunURL, Wait: wait, Finished: s.run.finished}
+}
+
+// sweep gives back the lease of a run that died when all its work was done: where
+// nothing is left to do, nobody else takes it over.
+func (s *session) sweep(ctx context.Context, g *machine.Guest) {
+	if g == nil || g.Block == nil || g.Block.Lease == nil {
+		return
+	}
+	if left := *g.Block.Lease; time.Now().Before(left.Expires) && !s.run.finished(ctx, left) {
+		return
+	}
+	lease, err := s.reach.proxmox.Acquire(ctx, g, s.target.Want.Guest, s.claim(0), s)
+	if err == nil {
+		err = lease.Release(ctx)
+	}
+	if err != nil {
+		s.report.Warnings = append(s.report.Warnings, "the lease of a run that is over could not be removed: "+err.Error())
+	}
 }
 
 // finished tells whether a lease's holder is a workflow run that GitHub says is over.
@@ -52,6 +72,9 @@ func unlock(ctx context.Context, s *session) error {
 	s.report.Status = report.Unchanged
 	if g == nil {
 		return nil
+	}
+	if !g.Block.Owns(s.target.Want.Guest.Block) {
+		return &pve.OwnerError{VMID: g.VMID}
 	}
 	old, err := s.reach.proxmox.Unlock(ctx, g)
 	if err != nil {

@@ -49,9 +49,6 @@ func (t *tail) flush() {
 	}
 }
 
-// reset forgets all but who hears of the lines.
-func (t *tail) reset() { t.lines, t.partial = nil, nil }
-
 // String returns the last lines.
 func (t *tail) String() string {
 	lines := t.lines

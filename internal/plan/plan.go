@@ -115,15 +115,22 @@ type Plan struct {
 	// Partial says that the steps inside the guest were planned without seeing it,
 	// since it does not run; they are planned anew when it does.
 	Partial bool `json:"partial,omitempty"`
-
-	inside int // index of the first step inside the guest
 }
 
 // Hypervisor returns the steps on the hypervisor, which come first.
-func (p Plan) Hypervisor() []Step { return p.Steps[:p.inside] }
+func (p Plan) Hypervisor() []Step { return p.Steps[:p.inside()] }
 
 // Inside returns the steps inside the guest.
-func (p Plan) Inside() []Step { return p.Steps[p.inside:] }
+func (p Plan) Inside() []Step { return p.Steps[p.inside():] }
+
+// inside is the index of the first step inside the guest.
+func (p Plan) inside() int {
+	i := slices.IndexFunc(p.Steps, func(s Step) bool { return !s.OnHypervisor() })
+	if i < 0 {
+		return len(p.Steps)
+	}
+	return i
+}
 
 // Empty tells whether there is nothing to do.
 func (p Plan) Empty() bool { return len(p.Steps) == 0 }
@@ -133,7 +140,6 @@ func (p Plan) Empty() bool { return len(p.Steps) == 0 }
 func (p Plan) Continue(seen Plan) Plan {
 	seen.Target = p.Target
 	seen.Steps = append(slices.Clone(p.Hypervisor()), seen.Inside()...)
-	seen.inside = p.inside
 	seen.Notes = append(slices.Clone(p.Notes), seen.Notes...)
 	return seen
 }
@@ -200,7 +206,6 @@ func Diff(target string, have, want machine.State, policy Policy) Plan {
 	if want.Guest != nil {
 		diffGuest(&p, have.Guest, want.Guest, policy)
 	}
-	p.inside = len(p.Steps)
 	if want.OS != nil {
 		diffOS(&p, have.OS, want.OS)
 	}

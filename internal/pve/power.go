@@ -11,15 +11,6 @@ import (
 	"github.com/org/appstack-action/internal/machine"
 )
 
-// running asks whether the guest runs now.
-func (c *Client) running(ctx context.Context, g *machine.Guest) (bool, error) {
-	var status struct {
-		Status string `json:"status"`
-	}
-	err := c.get(ctx, guestPath(g)+"/status/current", &status)
-	return status.Status == "running", err
-}
-
 // start starts the guest. One that runs is no error.
 func (c *Client) start(ctx context.Context, g *machine.Guest) error {
 	return c.power(ctx, g, "start", nil)
