@@ -36,6 +36,9 @@ func (r *Run) reach(ctx context.Context, targets []resolve.Target) (*reach, erro
 		URL: t.Proxmox.URL, Token: t.Proxmox.Token, Fingerprint: t.Proxmox.Fingerprint, CA: t.Proxmox.CA, Pool: t.Proxmox.Pool,
 		Trace: func(c pve.Call) { r.trace("proxmox "+c.Method+" "+c.Path+" "+strconv.Itoa(c.Status), c.Took) },
 	}
+	if r.Dialer != nil {
+		options.Dialer = r.Dialer.DialContext
+	}
 	if t.Proxmox.ViaJump {
 		jump, err := way.jump()
 		if err != nil {
@@ -67,7 +70,7 @@ func (w *reach) close() {
 func (w *reach) guest(ctx context.Context, t resolve.Target, g *machine.Guest, s *session) (*guest.Conn, error) {
 	o := ssh.Options{
 		Address: net.JoinHostPort(t.SSH.Address, strconv.Itoa(t.SSH.Port)), Users: t.SSH.Users, Key: t.SSH.Key,
-		HostKeys: pins(t, g), TrustOnFirstUse: w.trust,
+		HostKeys: pins(t, g), TrustOnFirstUse: w.trust, Via: s.run.Dialer,
 	}
 	if t.SSH.Jump != nil {
 		jump, err := w.jump()
@@ -88,6 +91,9 @@ func (w *reach) guest(ctx context.Context, t resolve.Target, g *machine.Guest, s
 // waitSSH waits for the server of a guest that was just started.
 func (s *session) waitSSH(ctx context.Context) error {
 	var dial pve.Dialer
+	if s.run.Dialer != nil {
+		dial = s.run.Dialer.DialContext
+	}
 	if s.target.SSH.Jump != nil {
 		jump, err := s.reach.jump()
 		if err != nil {

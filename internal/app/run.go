@@ -14,6 +14,7 @@ import (
 	"github.com/org/appstack-action/internal/report"
 	"github.com/org/appstack-action/internal/resolve"
 	"github.com/org/appstack-action/internal/secret"
+	"github.com/org/appstack-action/internal/ssh"
 	"github.com/org/appstack-action/internal/stack"
 	"github.com/org/appstack-action/internal/vault"
 )
@@ -40,6 +41,8 @@ type Run struct {
 	CloneURL   string        // where it is cloned from
 	Token      secret.Value
 
+	// Dialer opens connections where no jump host does; nil: from here.
+	Dialer ssh.Dialer
 	// Commit returns the commit that a branch, tag or shortened commit names.
 	Commit func(ctx context.Context, ref string) (string, error)
 	// RunOver tells whether a workflow run that holds a lease is over.

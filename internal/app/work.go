@@ -68,6 +68,7 @@ func converge(ctx context.Context, s *session) error {
 	}
 	todo := s.plan(have)
 	if todo.Empty() && !todo.Partial {
+		s.sweep(ctx, have.Guest)
 		s.report.Status = report.Unchanged
 		return nil
 	}

@@ -1,0 +1,259 @@
+package app_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/org/appstack-action/internal/app"
+	"github.com/org/appstack-action/internal/lab/pveapi"
+	"github.com/org/appstack-action/internal/lab/pveapi/membackend"
+	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/report"
+)
+
+// memWorld is a world whose Proxmox and network are in memory, for use inside a
+// synctest bubble: there, all waiting takes no time.
+type memWorld struct {
+	*world
+	proxmox *pveapi.Server
+	backend *membackend.Backend
+	gate    *gate
+	net     *memNet
+	auth    string
+	runs    int
+}
+
+const (
+	memVMID = 101
+	memAddr = "10.99.0.101"
+)
+
+// firstStack and changedStack differ in what is hot, what takes a restart, and what grows.
+const (
+	firstStack   = `{template: debian-12-standard, cores: 2, memory: 1024, swap: 0, storage: local-lvm, disk: 8, bridge: vmbr0, tags: [dev]}`
+	changedStack = `{template: debian-12-standard, cores: 4, memory: 2048, swap: 256, storage: local-lvm, disk: 10, bridge: vmbr0, tags: [dev, web], nameserver: 10.99.0.2}`
+)
+
+// newMemWorld is to be called inside the bubble; end before it ends.
+func newMemWorld(t testing.TB) *memWorld {
+	t.Helper()
+	w := &memWorld{world: &world{t: t, dir: t.TempDir(), log: &logView{t: silentTB{t}}}, backend: membackend.New()}
+	var err error
+	w.proxmox, err = pveapi.New(pveapi.Options{Dir: t.TempDir(), Backend: w.backend, Nodes: []string{"pve1"}})
+	w.must(err)
+	token, err := w.proxmox.AddToken("root@pam", "ci", false, "")
+	w.must(err)
+	w.auth = "PVEAPIToken=root@pam!ci=" + token
+	fingerprint, err := w.proxmox.Fingerprint()
+	w.must(err)
+	dir, err := w.proxmox.TemplateDir("pve1", "local")
+	w.must(err)
+	w.must(os.WriteFile(filepath.Join(dir, "debian-12-standard_12.12-1_amd64.tar.zst"), make([]byte, 4096), 0o600))
+	w.gate = &gate{next: w.proxmox}
+	w.net = newMemNet(t, w)
+	id, err := age.GenerateX25519Identity()
+	w.must(err)
+	w.identity = id.String()
+	w.write(".appstack/recipients", id.Recipient().String()+"\n")
+	w.secret("proxmox_token", "root@pam!ci="+token)
+	w.secret("ssh_key", memKey)
+	w.write("head.yaml", fmt.Sprintf("proxmox: {url: \"https://10.99.0.1:8006\", token: \"${secret.proxmox_token}\", fingerprint: \"%s\", node: pve1}\n", fingerprint))
+	w.guest(firstStack)
+	w.backend.Slow(300 * time.Millisecond)
+	return w
+}
+
+// memKey is made once: it takes no part in what is tested.
+var memKey = func() string {
+	key, _ := newKey(&testing.T{})
+	return key
+}()
+
+// guest writes the stack file with these properties of the guest.
+func (w *memWorld) guest(properties string) {
+	w.t.Helper()
+	head, err := os.ReadFile(filepath.Join(w.dir, "head.yaml"))
+	w.must(err)
+	w.write("appstack.yaml", string(head)+`secrets: [secrets.yaml.age]
+ssh: {user: root, key: "${secret.ssh_key}"}
+projects:
+  shop:
+    guest: `+properties+`
+    envs:
+      dev: {name: shop-dev, vmid: 101, ip: `+memAddr+`/24, gateway: 10.99.0.1, branch: dev}
+`)
+}
+
+// end lets every goroutine of the world end.
+func (w *memWorld) end() {
+	w.net.close()
+	if err := w.proxmox.Close(); err != nil {
+		w.t.Error(err)
+	}
+	w.backend.Close()
+}
+
+// do runs a command as a workflow run of its own, all former ones being over for GitHub.
+func (w *memWorld) do(ctx context.Context, command string, change ...func(*app.Run)) (report.Report, error) {
+	w.t.Helper()
+	w.runs++
+	me := fmt.Sprintf("org/shop/%d/1", w.runs)
+	reports, err := w.run(ctx, command, func(r *app.Run) {
+		r.Dialer, r.Holder, r.Repository = w.net, me, "org/shop"
+		r.RunOver = func(_ context.Context, run string) (bool, error) { return "org/shop/"+run+"/1" != me, nil }
+		for _, c := range change {
+			c(r)
+		}
+	})
+	if len(reports) == 0 {
+		return report.Report{}, err
+	}
+	return reports[0], err
+}
+
+// finish runs a command that must succeed.
+func (w *memWorld) finish(command string) {
+	w.t.Helper()
+	r, err := w.do(w.t.Context(), command)
+	w.must(err)
+	if r.Failed() {
+		w.t.Fatalf("%s failed (%s): %s\nhint: %s", command, r.Reason, r.Error, r.Hint)
+	}
+}
+
+// ask is a request of root's, past the gate.
+func (w *memWorld) ask(method, path string, body string) json.RawMessage {
+	w.t.Helper()
+	r := httptest.NewRequest(method, "https://pve1/api2/json"+path, strings.NewReader(body))
+	r.Header.Set("Authorization", w.auth)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	res := httptest.NewRecorder()
+	w.proxmox.ServeHTTP(res, r)
+	var answer struct{ Data json.RawMessage }
+	if err := json.Unmarshal(res.Body.Bytes(), &answer); res.Code != http.StatusOK || err != nil {
+		w.t.Fatalf("%s %s: %d %s %v", method, path, res.Code, res.Body, err)
+	}
+	return answer.Data
+}
+
+// changing is what Proxmox makes anew for each guest.
+var changing = regexp.MustCompile(`(hwaddr)=[0-9A-Fa-f:-]+`)
+
+// state is all that is in Proxmox, but for what differs from one creation to the next:
+// guests with their configurations and blocks, volumes, tasks that run.
+func (w *memWorld) state() string {
+	w.t.Helper()
+	var b strings.Builder
+	for _, vmid := range w.proxmox.GuestIDs() {
+		var config map[string]any
+		w.must(json.Unmarshal(w.ask("GET", fmt.Sprintf("/nodes/pve1/lxc/%d/config", vmid), ""), &config))
+		fmt.Fprintf(&b, "CT %d, running %v\n", vmid, w.backend.Running(vmid))
+		for _, key := range slices.Sorted(maps.Keys(config)) {
+			switch key {
+			case "digest":
+			case "description":
+				fmt.Fprintf(&b, "  block: %s\n", w.block(vmid, config[key].(string)))
+			default:
+				fmt.Fprintf(&b, "  %s: %s\n", key, changing.ReplaceAllString(fmt.Sprint(config[key]), "$1=…"))
+			}
+		}
+		fmt.Fprintf(&b, "  pending: %s\n", w.pending(vmid))
+	}
+	var volumes []struct {
+		VolID string `json:"volid"`
+		Size  int64  `json:"size"`
+	}
+	w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/storage/local-lvm/content", ""), &volumes))
+	fmt.Fprintf(&b, "volumes: %v\n", volumes)
+	var tasks []struct{ UPID string }
+	w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/tasks?source=active", ""), &tasks))
+	fmt.Fprintf(&b, "tasks that run: %d\n", len(tasks))
+	return b.String()
+}
+
+// pending are the settings that wait for a restart.
+func (w *memWorld) pending(vmid int) string {
+	var rows []struct {
+		Key             string
+		Pending, Delete any
+	}
+	w.must(json.Unmarshal(w.ask("GET", fmt.Sprintf("/nodes/pve1/lxc/%d/pending", vmid), ""), &rows))
+	var waits []string
+	for _, r := range rows {
+		if r.Pending != nil || r.Delete != nil {
+			waits = append(waits, r.Key)
+		}
+	}
+	return strings.Join(waits, " ")
+}
+
+var blockText = regexp.MustCompile(`\{.*\}`)
+
+// readBlock is appstack's part of a description.
+func (w *memWorld) readBlock(description string) machine.Block {
+	w.t.Helper()
+	var block machine.Block
+	if err := json.Unmarshal([]byte(blockText.FindString(description)), &block); err != nil {
+		w.t.Fatalf("no block in %q: %v", description, err)
+	}
+	return block
+}
+
+// block says what a guest's block says, without keys and fences; that its keys are the
+// guest's is checked here.
+func (w *memWorld) block(vmid int, description string) string {
+	w.t.Helper()
+	block := w.readBlock(description)
+	g, _ := w.backend.Guest(vmid)
+	var keys []string
+	for _, k := range g.HostKeys {
+		keys = append(keys, ssh.FingerprintSHA256(k.PublicKey()))
+	}
+	slices.Sort(keys)
+	pinned := slices.Sorted(slices.Values(block.HostKeys))
+	holder := "nobody"
+	if block.Lease != nil {
+		holder = block.Lease.Holder
+	}
+	return fmt.Sprintf("%s, creating %v, held by %s, fence grown %v, its keys are pinned %v",
+		block.Owner(), block.Creating, holder, block.Fence > 0, slices.Equal(keys, pinned))
+}
+
+// silentTB is for the log of runs that are many: only a failed test is worth its lines.
+type silentTB struct{ testing.TB }
+
+func (silentTB) Logf(string, ...any) {}
+
+// settle waits until no task runs.
+func (w *memWorld) settle() {
+	w.t.Helper()
+	for deadline := time.Now().Add(time.Hour); ; {
+		var tasks []struct{ UPID string }
+		w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/tasks?source=active", ""), &tasks))
+		if len(tasks) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("tasks that never end: %v", tasks)
+		}
+		ended, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+		_, _ = w.proxmox.WaitTask(ended, tasks[0].UPID)
+		cancel()
+	}
+}
