@@ -27,7 +27,7 @@ var special = regexp.MustCompile("[\\\\`*_{}\\[\\]#|~>$]")
 
 // text writes foreign text as plain text within a line.
 func text(s string) string {
-	s = strings.NewReplacer("&", "&amp;", "<", "&lt;", "@", "@\u2060").Replace(flat(s))
+	s = strings.NewReplacer("&", "&amp;", "<", "&lt;", "@", "@\u2060").Replace(brief(flat(s)))
 	return special.ReplaceAllString(s, `\$0`)
 }
 
@@ -76,6 +76,11 @@ func longestRun(s string, c rune) int {
 	}
 	return longest
 }
+
+var commits = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{28}\b`)
+
+// brief shortens the commits within a text: twelve digits are as unique.
+func brief(s string) string { return commits.ReplaceAllString(s, "$1") }
 
 // short shortens a commit for reading.
 func short(sha string) string {

@@ -67,7 +67,7 @@ func (v *view) addStep(s plan.Step, outcome *plan.Outcome, d detail) {
 		return
 	}
 	v.Rows = append(v.Rows, row{
-		Sign: s.Verb.Symbol(), What: string(s.Verb) + " " + s.Resource.Kind + " " + code(s.Resource.Name),
+		Sign: s.Verb.Symbol(), What: string(s.Verb) + " " + s.Resource.Kind + " " + code(brief(s.Resource.Name)),
 		Why: text(s.Cause), Effect: effect(s.Effect), State: state(outcome),
 	})
 }
@@ -81,14 +81,15 @@ func outcomes(r Report) map[string]*plan.Outcome {
 	return m
 }
 
+// effect and state keep their words together: their columns are narrow.
 func effect(e plan.Effect) string {
 	switch e {
 	case plan.Hot:
-		return "🟢 hot"
+		return "🟢\u00a0hot"
 	case plan.Destroys:
-		return "🔴 **destroys**"
+		return "🔴\u00a0**destroys**"
 	default:
-		return "🟠 " + string(e)
+		return "🟠\u00a0" + string(e)
 	}
 }
 
@@ -97,9 +98,9 @@ func state(o *plan.Outcome) string {
 	case o == nil:
 		return ""
 	case o.Err != nil:
-		return "❌ " + took(o.Took)
+		return "❌\u00a0" + strings.ReplaceAll(took(o.Took), " ", "\u00a0")
 	}
-	return "✓ " + took(o.Took)
+	return "✓\u00a0" + strings.ReplaceAll(took(o.Took), " ", "\u00a0")
 }
 
 func facts(r Report) []string {
@@ -146,10 +147,25 @@ func failedTail(r Report) (of, tail string) {
 	for _, d := range r.Done {
 		if d.Outcome.Err != nil && d.Outcome.Tail != "" {
 			lines := strings.Split(strings.TrimRight(d.Outcome.Tail, "\n"), "\n")
-			return d.Step.Resource.String(), strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
+			return brief(d.Step.Resource.String()), strings.Join(dedent(lines[max(0, len(lines)-tailLines):]), "\n")
 		}
 	}
 	return "", ""
+}
+
+// dedent takes the indentation away that all lines share.
+func dedent(lines []string) []string {
+	shared := -1
+	for _, line := range lines {
+		if indent := len(line) - len(strings.TrimLeft(line, " ")); strings.TrimSpace(line) != "" && (shared < 0 || indent < shared) {
+			shared = indent
+		}
+	}
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = line[min(max(shared, 0), len(line)):]
+	}
+	return out
 }
 
 // gantt draws the stages. Their names are ours, but colons would still end them.
