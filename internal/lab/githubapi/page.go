@@ -25,6 +25,7 @@ func (s *Server) newPages() *http.ServeMux {
 	mux.HandleFunc("GET /{owner}/{repo}/pull/{number}", s.view("pull.html", s.pullView))
 	mux.HandleFunc("GET /{owner}/{repo}/deployments", s.view("deployments.html", s.deploymentsView))
 	mux.HandleFunc("GET /{owner}/{repo}/actions/runs/{run}", s.view("run.html", s.runView))
+	mux.HandleFunc("GET /{owner}/{repo}/actions/runs/{run}/attempts/{attempt}", s.view("run.html", s.runView))
 	mux.HandleFunc("GET /{owner}/{repo}/actions/runs/{run}/job/{job}", s.view("run.html", s.runView))
 	mux.HandleFunc("GET /{owner}/{repo}/pull/{number}/files", s.view("files.html", s.pullFilesView))
 	mux.HandleFunc("GET /{owner}/{repo}/commit/{sha}", s.view("files.html", s.commitView))
