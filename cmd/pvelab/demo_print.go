@@ -19,6 +19,7 @@ type screen struct {
 	mu    sync.Mutex
 	out   io.Writer
 	began time.Time
+	step  bool // the log is within a step
 }
 
 func newScreen(out io.Writer) *screen { return &screen{out: out, began: time.Now()} }
@@ -49,14 +50,20 @@ func (s *screen) block(text string) {
 // log is where the runner's log goes, line by line.
 func (s *screen) log() io.Writer { return &lineWriter{to: s.logged} }
 
-// foreign are lines of other programs, apt's and npm's above all, which the log has
-// further in than the action's own and the deploy script's stages.
+// foreign are a step's lines by other programs, apt's and npm's above all, which the
+// log has further in than the action's own and the deploy script's stages.
 var foreign = regexp.MustCompile(`^    (\s|[^=<\s])`)
 
 // logged prints lines of the runner's log but for what other programs say.
 func (s *screen) logged(text string) {
 	for line := range strings.Lines(text) {
-		if !foreign.MatchString(line) || strings.Contains(line, " serves") {
+		switch {
+		case strings.HasPrefix(line, "▼"):
+			s.step = false
+		case strings.HasPrefix(line, "▸"):
+			s.step = true
+		}
+		if !s.step || !foreign.MatchString(line) || strings.Contains(line, " serves") {
 			s.block(line)
 		}
 	}

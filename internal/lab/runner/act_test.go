@@ -17,7 +17,7 @@ import (
 // TestQuickStart runs the workflow of README.md as it stands there, with act. act does
 // not pass on signals and state, which the other tests here do.
 func TestQuickStart(t *testing.T) {
-	s := newStage(t, "quickstart")
+	s := newStage(t, "quickstart", project)
 	head, err := s.Head(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -113,7 +113,7 @@ const project = `    guest: {template: debian-12-warm, cores: 1, memory: 512, sw
 const apiKey = "sk-live-3b1f6c0a9d7e4f52"
 
 // newStage sets a stage of its own on the shared lab.
-func newStage(t *testing.T, name string) *stage.Stage {
+func newStage(t *testing.T, name, project string) *stage.Stage {
 	t.Helper()
 	shared := engine.up(t)
 	l := machines.Up(t)
@@ -259,7 +259,7 @@ func get(url string) (string, error) {
 // TestPush is a team's day: a push that makes the guest, the same again, a small
 // change, and one that does not work.
 func TestPush(t *testing.T) {
-	s := newStage(t, "shop")
+	s := newStage(t, "shop", project)
 	res := push(t, s)
 	if res.ExitCode != 0 {
 		t.Fatalf("the run ends with %d", res.ExitCode)

@@ -11,7 +11,7 @@ import (
 // TestPullRequest is what a pull request to dev gets: a plan, and from a fork only a
 // check of the stack file. Neither changes anything.
 func TestPullRequest(t *testing.T) {
-	s := newStage(t, "reviewed")
+	s := newStage(t, "reviewed", project)
 	head, err := s.Head(t.Context())
 	if err != nil {
 		t.Fatal(err)

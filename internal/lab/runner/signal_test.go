@@ -10,7 +10,10 @@ import (
 	"github.com/org/appstack-action/internal/lab/runner/stage"
 )
 
-// midway starts the first deployment and returns when its steps are being taken.
+// slow is the app with a build in which a run can be stopped.
+var slow = strings.Replace(project, "start: perl", "build: sleep 60, start: perl", 1)
+
+// midway starts the first deployment and returns when it builds the release.
 func midway(t *testing.T, s *stage.Stage) (*runner.Step, runner.Job) {
 	t.Helper()
 	head, err := s.Head(t.Context())
@@ -29,13 +32,13 @@ func midway(t *testing.T, s *stage.Stage) (*runner.Step, runner.Job) {
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for !strings.Contains(step.Seen(), "▸ install") && !strings.Contains(step.Seen(), "▸ create unit") {
+	for !strings.Contains(step.Seen(), "==> build") {
 		select {
 		case <-step.Done():
 			t.Fatal("the run ended before it could be stopped")
 		case <-ctx.Done():
 			step.Cancel()
-			t.Fatal("the run does not come to its steps")
+			t.Fatal("the run does not come to its build")
 		case <-tick.C:
 		}
 	}
@@ -44,7 +47,7 @@ func midway(t *testing.T, s *stage.Stage) (*runner.Step, runner.Job) {
 
 // TestCancel is a person who cancels the run, and one who then runs it again.
 func TestCancel(t *testing.T) {
-	s := newStage(t, "cancelled")
+	s := newStage(t, "cancelled", slow)
 	step, job := midway(t, s)
 	began := time.Now()
 	step.Cancel()
@@ -74,6 +77,7 @@ func TestCancel(t *testing.T) {
 	if err := s.Over(job, res); err != nil {
 		t.Error(err)
 	}
+	change(t, s, "appstack.yaml", "build: sleep 60, ", "")
 	again := push(t, s)
 	if body, err := get("http://" + s.Addr.Addr().String() + ":3000"); again.ExitCode != 0 || err != nil || body != "hello" {
 		t.Errorf("run again it ends with %d, and the app answers %q %v", again.ExitCode, body, err)
@@ -82,7 +86,7 @@ func TestCancel(t *testing.T) {
 
 // TestKill is a machine that dies: nothing but the post step is left to tell of it.
 func TestKill(t *testing.T) {
-	s := newStage(t, "killed")
+	s := newStage(t, "killed", slow)
 	step, job := midway(t, s)
 	if err := step.Kill(t.Context()); err != nil {
 		t.Fatal(err)
@@ -106,6 +110,7 @@ func TestKill(t *testing.T) {
 	if err := s.Over(job, res); err != nil {
 		t.Error(err)
 	}
+	change(t, s, "appstack.yaml", "build: sleep 60, ", "")
 	again := push(t, s)
 	if again.ExitCode != 0 {
 		t.Errorf("after a kill the next run ends with %d", again.ExitCode)
