@@ -227,6 +227,7 @@ func (a *actionRun) hand(reports []report.Report, err error) error {
 		}
 	}
 	a.warn(a.outputs(reports, err))
+	a.warn(a.runner.State(stateOver, "true"))
 	if len(reports) > 0 {
 		a.warn(a.runner.Summary(report.Summary(reports)))
 	}
@@ -260,6 +261,9 @@ func (a *actionRun) outputs(reports []report.Report, runErr error) error {
 	return errors.Join(errs...)
 }
 
+// stateOver is the state that tells the post step that the run came to its end by itself.
+const stateOver = "over"
+
 // postCommand is the image's post-entrypoint: what a killed run left open is ended.
 func postCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
@@ -279,22 +283,42 @@ func (g *globals) post(ctx context.Context) error {
 	if err := a.mask(); err != nil {
 		return err
 	}
-	if a.github, err = a.client(); err != nil || a.github == nil {
+	if a.github, err = a.client(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	for _, kv := range g.Environ() {
+	a.endDeployments(ctx)
+	if g.Getenv("STATE_"+stateOver) == "" && !a.in.AgeKey.IsZero() {
+		a.warn(a.letGo(ctx))
+	}
+	return nil
+}
+
+// endDeployments ends the deployments that the killed run left open.
+func (a *actionRun) endDeployments(ctx context.Context) {
+	for _, kv := range a.g.Environ() {
 		name, target, _ := strings.Cut(kv, "=")
 		id, ok := strings.CutPrefix(name, "STATE_deployment_")
-		if !ok || target == "" {
-			continue
-		}
 		number, err := strconv.ParseInt(id, 10, 64)
-		if err != nil {
+		if !ok || err != nil || a.github == nil {
 			continue
 		}
 		a.warn(app.EndDeployment(ctx, a.github, number, target, a.run.URL()))
 	}
-	return nil
+}
+
+// letGo gives back what the killed run held on Proxmox.
+func (a *actionRun) letGo(ctx context.Context) (err error) {
+	if a.event, err = action.ReadEvent(a.g.Getenv); err != nil {
+		return err
+	}
+	run, err := a.prepare()
+	if err != nil {
+		return err
+	}
+	if run.Source.Temp != "" {
+		defer os.RemoveAll(run.Source.Temp)
+	}
+	return run.LetGo(ctx)
 }
