@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,7 +127,11 @@ func (d *demo) bringUp(ctx context.Context) (err error) {
 		d.opt.Templates[0] = template.Warm()
 	}
 	d.opt.Log = slog.New(slog.DiscardHandler)
-	d.screen.say("building a Debian template with debootstrap, unless there is one")
+	var once sync.Once
+	d.opt.Progress = func(string) {
+		once.Do(func() { d.screen.say("building a Debian template with debootstrap, once for this machine") })
+	}
+	d.screen.say("bringing up Proxmox VE, with real containers behind it, and GitHub")
 	if d.lab, err = lab.Up(ctx, d.opt); err != nil {
 		return err
 	}
