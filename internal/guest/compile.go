@@ -62,13 +62,18 @@ func (c compiler) stale(steps []plan.Step) string {
 		case s.Resource.Kind == "unit" && (s.Verb == plan.Restart || s.Verb == plan.Reload):
 			b.WriteString(s.Resource.Name + "\n")
 		case s.Resource.Kind == "release":
-			b.WriteString("release\n")
-			for _, unit := range c.want.Release.Units {
-				b.WriteString(unit + "\n")
-			}
+			b.WriteString(strings.Join(append([]string{"release"}, c.appUnits()...), "\n") + "\n")
 		}
 	}
 	return b.String()
+}
+
+// appUnits are the units that a deployment restarts.
+func (c compiler) appUnits() []string {
+	if c.want.Release == nil {
+		return nil
+	}
+	return c.want.Release.Units
 }
 
 // guard arms the lock-out guard for the steps up to the first that is none of its.
@@ -144,11 +149,15 @@ func (c compiler) task(s *plan.Step) (task, error) {
 	return t, nil
 }
 
-// release fills in the task for a deployment. A tree was uploaded before; one that
-// serves already is not needed again.
+// release fills in the task for a deployment, or for the way back from one. A tree
+// was uploaded before; one that serves already is not needed again.
 func (c compiler) release(t *task) {
 	want := c.want.Release
-	args := append([]string{t.step.Resource.Name}, want.Units...)
+	args := append([]string{t.step.Resource.Name}, c.appUnits()...)
+	if t.step.Verb == plan.Rollback {
+		t.code = words("roll_back", args...)
+		return
+	}
 	if tree(t.step, c.have, c.want) != "" {
 		t.code = words("deploy_tree", args...)
 		return

@@ -145,3 +145,22 @@ func TestDatabaseSQL(t *testing.T) {
 		t.Error("a role without a password gets one")
 	}
 }
+
+// A way back names the release, or leaves it to the deploy script which was before.
+func TestRollbackTasks(t *testing.T) {
+	for name, want := range map[string]string{
+		"abc": "roll_back 'abc' 'web.service'", "previous": "roll_back 'previous' 'web.service'",
+	} {
+		steps := []plan.Step{{Verb: plan.Rollback, Resource: plan.Resource{Kind: "release", Name: name}}}
+		tasks, err := compiler{&machine.OS{}, everything, time.Minute}.tasks(steps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(tasks) != 3 || tasks[0].data != "release\nweb.service\n" || tasks[1].code != want || tasks[1].data != "" {
+			t.Errorf("%s: got %+v", name, tasks)
+		}
+	}
+	if tree(&plan.Step{Verb: plan.Rollback, Resource: plan.Resource{Kind: "release", Name: "abc"}}, &machine.OS{}, &machine.OS{Release: &machine.Release{SHA: "abc", Tree: "x"}}) != "" {
+		t.Error("a way back uploads the source")
+	}
+}

@@ -260,6 +260,15 @@ deploy_tree() { # SHA UNIT…
 	fresh release "$@"
 }
 
+roll_back() { # SHA|previous UNIT…
+	sha=$1
+	shift
+	daemon_reload
+	[ "$sha" != previous ] || sha=
+	/usr/local/bin/deploy_app.sh --rollback ${sha:+"$sha"}
+	fresh release "$@"
+}
+
 ## units
 
 daemon_reload() {

@@ -27,7 +27,7 @@ const uploads = "/var/lib/appstack/uploads"
 
 // tree returns the archive that a step deploys, or "".
 func tree(s *plan.Step, have, want *machine.OS) string {
-	if s.Resource.Kind != "release" || want.Release == nil || s.Resource.Name != want.Release.SHA {
+	if s.Resource.Kind != "release" || s.Verb != plan.Deploy || want.Release == nil || s.Resource.Name != want.Release.SHA {
 		return ""
 	}
 	if have.Release != nil && have.Release.SHA == s.Resource.Name {

@@ -173,6 +173,23 @@ status() {
 		echo "service=$name $active"
 	done
 	for job in $jobs; do
-		echo "job=$job $(systemctl show --property=Result --property=ExecMainStatus --property=ExecMainExitTimestamp --value "$job" | tr '\n' ' ')"
+		job_state "$job"
+		echo "job=$job $result $main_status $ended"
 	done
+}
+
+# job_state sets $result, $main_status and $ended, the seconds since 1970 when a job
+# last ended; 0 if it has not run since the guest's boot.
+job_state() {
+	result='' main_status=0 ended=0
+	job_facts=$(TZ=UTC systemctl show --property=Result --property=ExecMainStatus --property=ExecMainExitTimestamp "$1")
+	while IFS='=' read -r key value; do
+		case $key in
+		Result) result=$value ;;
+		ExecMainStatus) main_status=$value ;;
+		ExecMainExitTimestamp) [ -z "$value" ] || ended=$(date -d "$value" +%s) ;;
+		esac
+	done <<EOF
+$job_facts
+EOF
 }
