@@ -158,11 +158,8 @@ func hasRestartSteps(g stack.Guest) bool {
 }
 
 // release asks for the commit, and gives the script what it must not be told on
-// its command line.
+// its command line. Without a commit the one that serves is to go on.
 func (b *osBuilder) release() {
-	if b.in.SHA == "" {
-		return
-	}
 	// A unit's own change restarts that service alone; the variables of all of them
 	// change by a deploy of the same commit, which closes no port.
 	r := &machine.Release{Dir: b.env.App.Dir, SHA: b.in.SHA, Input: b.credential(), Triggers: []string{b.env.App.EnvFile}}
