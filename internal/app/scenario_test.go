@@ -56,7 +56,7 @@ func TestNodeApp(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, url string) string {
+func get(t testing.TB, url string) string {
 	t.Helper()
 	client := &http.Client{Timeout: 10 * time.Second}
 	res, err := client.Get(url)

@@ -75,7 +75,7 @@ func secretFiles(spec *stack.Stack, envs []*stack.Env) []string {
 func (r *Run) targets(ctx context.Context, spec *stack.Stack, sel resolve.Selection, keys *vault.Secrets) ([]resolve.Target, error) {
 	targets, problems := resolve.Targets(spec, sel.Envs, resolve.Context{
 		Repository: r.Repository, CloneURL: r.CloneURL, Token: r.Token, SHA: sel.SHA, Ref: sel.Ref, Policy: r.Policy,
-		Commit:   func(source stack.Source, ref string) (string, error) { return r.remoteCommit(ctx, source, ref) },
+		Commit:   r.commits(ctx, sel.Command),
 		Secret:   keys.Get,
 		Names:    keys.Names(),
 		IsSecret: r.Hide.Contains,
@@ -104,6 +104,16 @@ func (r *Run) hide(values ...secret.Value) error {
 		}
 	}
 	return nil
+}
+
+// commits tells what a branch of a git server is at. A command that deploys nothing new
+// does without: it works while the git server does not.
+func (r *Run) commits(ctx context.Context, command string) func(stack.Source, string) (string, error) {
+	switch command {
+	case "rollback", "restore", "destroy", "unlock":
+		return nil
+	}
+	return func(source stack.Source, ref string) (string, error) { return r.remoteCommit(ctx, source, ref) }
 }
 
 // remoteCommit asks a git server for the commit of a branch or tag.

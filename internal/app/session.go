@@ -23,6 +23,7 @@ type session struct {
 
 	inside bool        // only the inside of the guest is worked on
 	fresh  bool        // the guest did not run when it was observed: it has to be waited for
+	late   bool        // somebody else held the lease since the guest was observed
 	conn   *guest.Conn // nil: not connected yet
 
 	mu     sync.Mutex
@@ -98,6 +99,9 @@ func (s *session) finish(ctx context.Context, err error) {
 // windDown bounds each thing that is done after a cancel: giving the lease back, and
 // telling GitHub. The runner kills after 10 s.
 const windDown = 3 * time.Second
+
+// servingWait bounds the question which release serves, after the work.
+const servingWait = 15 * time.Second
 
 // Begin implements plan.Progress.
 func (s *session) Begin(step plan.Step) { s.show.Begin(step) }

@@ -1,11 +1,9 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
-	"github.com/org/appstack-action/internal/apply"
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
 	"github.com/org/appstack-action/internal/pve"
@@ -60,45 +58,6 @@ func planOnly(ctx context.Context, s *session) error {
 	return s.guards(ctx, have)
 }
 
-// converge makes the environment what the stack says.
-func converge(ctx context.Context, s *session) error {
-	have, err := s.observe(ctx)
-	if err != nil {
-		return err
-	}
-	todo := s.plan(have)
-	if todo.Empty() && !todo.Partial {
-		s.sweep(ctx, have.Guest)
-		s.report.Status = report.Unchanged
-		return nil
-	}
-	if err := s.guards(ctx, have); err != nil {
-		return err
-	}
-	ctx, release, err := s.hold(ctx, have.Guest)
-	if err != nil {
-		return err
-	}
-	defer release()
-	s.publish(ctx, report.Deploying)
-	s.stage("apply")
-	done, err := apply.Run(ctx, apply.Job{
-		Plan: todo, Have: have, Want: s.target.Want, Policy: s.target.Policy,
-		Hypervisor: s.reach.proxmox, Connect: s.connector(),
-	}, s)
-	s.report.Plan = done
-	if err != nil {
-		return err
-	}
-	if s.target.Want.OS == nil && s.fresh { // provision ends when one can log in
-		if err := s.waitSSH(ctx); err != nil {
-			return err
-		}
-	}
-	s.report.Status, s.report.Release = report.Live, s.target.SHA
-	return nil
-}
-
 // observe looks at the guest on Proxmox and, if it runs, inside it.
 func (s *session) observe(ctx context.Context) (machine.State, error) {
 	s.stage("observe")
@@ -123,6 +82,9 @@ func (s *session) observe(ctx context.Context) (machine.State, error) {
 		return have, err
 	}
 	have.OS, err = conn.Observe(ctx, want.OS)
+	if err == nil && have.OS.Release != nil {
+		s.report.Release = have.OS.Release.SHA
+	}
 	return have, err
 }
 
@@ -218,46 +180,5 @@ func status(ctx context.Context, s *session) error {
 		s.report.Status = report.Unchanged
 	}
 	s.show.Say(s.report.Plan.String())
-	if have.OS != nil && have.OS.Release != nil {
-		s.report.Release = have.OS.Release.SHA
-	}
-	return nil
-}
-
-// rollback makes an earlier release serve: the one asked for, or the one before.
-func rollback(ctx context.Context, s *session) error {
-	s.stage("rollback")
-	have, err := s.observe(ctx)
-	if err != nil {
-		return err
-	}
-	if have.Guest == nil || !have.Guest.Running {
-		return &UsageError{s.target.Name + " has no running guest to roll back on"}
-	}
-	conn, err := s.connect(ctx, have.Guest)
-	if err != nil {
-		return err
-	}
-	step := plan.Step{
-		Verb: plan.Rollback, Resource: plan.Resource{Kind: "release", Name: cmp.Or(s.run.Request.Ref, "previous")},
-		Cause: "asked for", Effect: plan.Restarts,
-	}
-	s.report.Plan.Steps = []plan.Step{step}
-	ctx, release, err := s.hold(ctx, have.Guest)
-	if err != nil {
-		return err
-	}
-	defer release()
-	s.publish(ctx, report.Deploying)
-	if err := conn.Apply(ctx, s.report.Plan.Steps, have.OS, s.target.Want.OS, s); err != nil {
-		return err
-	}
-	if have.OS, err = conn.Observe(ctx, s.target.Want.OS); err != nil {
-		return err
-	}
-	s.report.Status = report.Live
-	if have.OS.Release != nil {
-		s.report.Release = have.OS.Release.SHA
-	}
 	return nil
 }
