@@ -17,6 +17,7 @@ func (s *session) hold(ctx context.Context, have *machine.Guest) (held context.C
 	if err != nil {
 		return ctx, nil, err
 	}
+	s.late = have != nil && have.Block != nil && (have.Block.Lease != nil || lease.Fence > have.Block.Fence+1)
 	held, stop := lease.Keep(ctx)
 	return held, func() {
 		stop()

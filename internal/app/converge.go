@@ -1,0 +1,117 @@
+package app
+
+import (
+	"context"
+	"slices"
+
+	"github.com/org/appstack-action/internal/apply"
+	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/plan"
+	"github.com/org/appstack-action/internal/report"
+)
+
+// converge makes the environment what the stack says. Where another run created or
+// destroyed the guest before this one had its lease, it plans anew.
+func converge(ctx context.Context, s *session) error {
+	for try := 1; ; try++ {
+		have, todo, err := s.look(ctx)
+		if err != nil {
+			return err
+		}
+		if todo.Empty() && !todo.Partial {
+			return s.unchanged(ctx, have.Guest)
+		}
+		err = s.change(ctx, have, todo)
+		if err == nil || try == 3 || !s.overtaken(ctx, have.Guest) {
+			return err
+		}
+		s.report.Done = nil
+	}
+}
+
+// look observes and plans.
+func (s *session) look(ctx context.Context) (have machine.State, todo plan.Plan, err error) {
+	if have, err = s.observe(ctx); err != nil {
+		return have, todo, err
+	}
+	return have, s.plan(have), nil
+}
+
+// unchanged ends a run that has nothing to do.
+func (s *session) unchanged(ctx context.Context, g *machine.Guest) error {
+	s.sweep(ctx, g)
+	s.report.Status = report.Unchanged
+	return nil
+}
+
+// change holds the lease and takes the plan's steps. Where somebody else held the lease
+// since the plan was made, it is made again.
+func (s *session) change(ctx context.Context, have machine.State, todo plan.Plan) error {
+	if err := s.guards(ctx, have); err != nil {
+		return err
+	}
+	held, release, err := s.hold(ctx, have.Guest)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if s.late { // what was seen is not what is there
+		if have, todo, err = s.look(held); err != nil {
+			return err
+		}
+		if todo.Empty() && !todo.Partial {
+			s.report.Status = report.Unchanged
+			return nil
+		}
+	}
+	return s.apply(held, have, todo)
+}
+
+// apply takes the plan's steps under the lease.
+func (s *session) apply(ctx context.Context, have machine.State, todo plan.Plan) error {
+	s.publish(ctx, report.Deploying)
+	s.stage("apply")
+	done, err := apply.Run(ctx, apply.Job{
+		Plan: todo, Have: have, Want: s.target.Want, Policy: s.target.Policy,
+		Hypervisor: s.reach.proxmox, Connect: s.connector(),
+	}, s)
+	s.report.Plan = done
+	if err != nil {
+		s.serving(ctx)
+		return err
+	}
+	if s.target.Want.OS == nil && s.fresh { // provision ends when one can log in
+		if err := s.waitSSH(ctx); err != nil {
+			return err
+		}
+	}
+	s.report.Status = report.Live
+	if os := s.target.Want.OS; os != nil && os.Release != nil && os.Release.SHA != "" {
+		s.report.Release = os.Release.SHA
+	}
+	return nil
+}
+
+// overtaken tells whether the guest that was to be made exists by now and another run
+// of this environment made it, or whether the one that was to be changed is gone.
+func (s *session) overtaken(ctx context.Context, had *machine.Guest) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	s.reach.proxmox.Refresh()
+	now, err := s.reach.proxmox.Observe(ctx, s.target.Want.Guest)
+	switch {
+	case err != nil:
+		return false
+	case had != nil:
+		return now == nil
+	}
+	return now != nil && now.Block.Owns(s.target.Want.Guest.Block) && !s.created()
+}
+
+// created tells whether this run made the guest.
+func (s *session) created() bool {
+	return slices.ContainsFunc(s.report.Done, func(d report.Done) bool {
+		return d.Step.Verb == plan.Create && d.Step.Resource.Kind == "guest" && d.Outcome.Err == nil
+	})
+}
