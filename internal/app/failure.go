@@ -60,10 +60,12 @@ var kinds = []struct {
 	{is[*ssh.AuthError], report.Denied},
 	{is[*guest.SudoError], report.Denied},
 	{deniedByProxmox, report.Denied},
+	{unanswered, report.Unreachable},
 	{is[*pve.UnreachableError], report.Unreachable},
 	{is[*pve.NoSSHError], report.Unreachable},
 	{is[*ssh.UnreachableError], report.Unreachable},
 	{is[*ssh.DeadError], report.Unreachable},
+	{is[*guest.LostError], report.Unreachable},
 	{exits(exitLocked), report.Locked},
 	{exits(exitBuild), report.BuildFailed},
 	{exits(exitMigration), report.MigrateFailed},
@@ -93,6 +95,12 @@ func exits(code int) func(error) bool {
 func deniedByProxmox(err error) bool {
 	var e *pve.Error
 	return errors.As(err, &e) && (e.Status == 401 || e.Status == 403)
+}
+
+// unanswered tells whether a connection to Proxmox came about and no answer did.
+func unanswered(err error) bool {
+	var e *pve.Error
+	return errors.As(err, &e) && e.Status == 0
 }
 
 // Hint returns what the error advises, or "".
