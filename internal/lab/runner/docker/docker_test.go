@@ -105,7 +105,7 @@ func testColdStart(t *testing.T, e *Engine, image string) {
 	for name, text := range map[string]string{
 		"main.go":    "package main\n\nfunc main() { print(\"x\\n\") }\n",
 		"go.mod":     "module line\n\ngo 1.26\n",
-		"Dockerfile": "FROM " + GoImage + " AS build\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -o /line .\nFROM scratch\nCOPY --from=build /line /line\nENTRYPOINT [\"/line\"]\n",
+		"Dockerfile": "FROM " + GoImage + " AS build\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -trimpath -o /line .\nFROM scratch\nCOPY --from=build /line /line\nENTRYPOINT [\"/line\"]\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
