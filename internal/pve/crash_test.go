@@ -156,6 +156,9 @@ func undisturbed(t *testing.T, sc scenario) (at []point, end string) {
 
 // Wherever a run dies, the next one ends where an undisturbed one ends.
 func TestKilledAnywhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the matrix takes a minute: not with -short")
+	}
 	kills := []sabotage{
 		{name: "before", kills: true},
 		{name: "after", kills: true, effect: true},
@@ -191,6 +194,9 @@ func TestKilledAnywhere(t *testing.T) {
 // Every request × every way to fail: a success, or an error of a kind that says what
 // happened; and then another run ends where an undisturbed one ends.
 func TestFaultAnywhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the matrix takes a minute: not with -short")
+	}
 	faults := []sabotage{
 		{name: "500", status: 500, reason: "unable to read tail (got 0 bytes)"},
 		{name: "503", status: 503, reason: "Service Unavailable"},
