@@ -26,7 +26,7 @@ import (
 const source = "../../.."
 
 var (
-	machines = labtest.Lab{Options: lab.Options{Templates: []template.Template{template.Warm()}}}
+	machines = labtest.Lab{Options: lab.Options{Templates: []template.Template{template.Warm()}, OpenAPI: description()}}
 	engine   sharedEngine
 )
 
@@ -139,15 +139,30 @@ func (l *testLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// shared is the folder of data that is not part of the repository.
+func shared() string {
+	if dir := os.Getenv("APPSTACK_SHARED"); dir != "" {
+		return dir
+	}
+	return filepath.Join(source, "..", "shared")
+}
+
+// description is GitHub's API description, empty where it is not at hand: then
+// requests are not held against it.
+func description() string {
+	file := filepath.Join(shared(), "data", "github-openapi-subset.json")
+	if _, err := os.Stat(file); err != nil {
+		fmt.Fprintln(os.Stderr, "requests are not held against GitHub's API description:", err)
+		return ""
+	}
+	return file
+}
+
 // realPayload is a payload that GitHub sent, where there are some; else events have
 // only what identifies them.
 func realPayload(event string) []byte {
-	dir := os.Getenv("APPSTACK_SHARED")
-	if dir == "" {
-		dir = filepath.Join(source, "..", "shared")
-	}
 	for _, name := range []string{"github-events/derived/" + event + ".commits.json", "github-events/" + event + ".json"} {
-		if text, err := os.ReadFile(filepath.Join(dir, "data", name)); err == nil {
+		if text, err := os.ReadFile(filepath.Join(shared(), "data", name)); err == nil {
 			return text
 		}
 	}
@@ -323,13 +338,34 @@ func TestPush(t *testing.T) {
 			t.Error("the comment was not edited in place")
 		}
 	})
+	t.Run("few permissions", func(t *testing.T) {
+		change(t, s, "appstack.yaml", "GREETING: good evening", "GREETING: good night")
+		head, err := s.Head(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		job, err := s.PushJob(head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Lab.GitHub.AddToken(githubapi.Token{
+			Value: job.Token, Kind: githubapi.JobToken, Repos: []string{s.Repository}, Permissions: map[string]string{"contents": "read"},
+		})
+		res := run(t, s, job)
+		if body, err := get(url); err != nil || body != "good night" || res.ExitCode != 0 {
+			t.Errorf("exit %d, the app answers %q %v", res.ExitCode, body, err)
+		}
+		if text := fmt.Sprint(res.Annotations("warning")); !strings.Contains(text, "deployments: write") || !strings.Contains(text, "pull-requests: ") {
+			t.Errorf("the warnings do not name the lines to add: %s", text)
+		}
+	})
 	t.Run("broken", func(t *testing.T) {
 		change(t, s, "server.pl", "use strict;", "die 'the till is jammed';")
 		res := push(t, s)
 		if res.ExitCode == 0 || res.Outputs["failure-reason"] != "unhealthy" {
 			t.Errorf("exit %d, failure-reason %q", res.ExitCode, res.Outputs["failure-reason"])
 		}
-		if body, err := get(url); err != nil || body != "good evening" {
+		if body, err := get(url); err != nil || body != "good night" {
 			t.Errorf("the release before does not serve: %q %v", body, err)
 		}
 		if d := lastDeployment(t, s); d.State() != "failure" {

@@ -11,7 +11,7 @@ import (
 )
 
 // slow is the app with a build in which a run can be stopped.
-var slow = strings.Replace(project, "start: perl", "build: sleep 60, start: perl", 1)
+var slow = strings.Replace(project, "start: perl", "build: sleep 15, start: perl", 1)
 
 // midway starts the first deployment and returns when it builds the release.
 func midway(t *testing.T, s *stage.Stage) (*runner.Step, runner.Job) {
@@ -77,7 +77,7 @@ func TestCancel(t *testing.T) {
 	if err := s.Over(job, res); err != nil {
 		t.Error(err)
 	}
-	change(t, s, "appstack.yaml", "build: sleep 60, ", "")
+	change(t, s, "appstack.yaml", "build: sleep 15, ", "")
 	again := push(t, s)
 	if body, err := get("http://" + s.Addr.Addr().String() + ":3000"); again.ExitCode != 0 || err != nil || body != "hello" {
 		t.Errorf("run again it ends with %d, and the app answers %q %v", again.ExitCode, body, err)
@@ -110,7 +110,7 @@ func TestKill(t *testing.T) {
 	if err := s.Over(job, res); err != nil {
 		t.Error(err)
 	}
-	change(t, s, "appstack.yaml", "build: sleep 60, ", "")
+	change(t, s, "appstack.yaml", "build: sleep 15, ", "")
 	again := push(t, s)
 	if again.ExitCode != 0 {
 		t.Errorf("after a kill the next run ends with %d", again.ExitCode)
