@@ -123,6 +123,9 @@ func (a *actionRun) debug(what string, took time.Duration) {
 
 // prepare makes the run that the inputs ask for.
 func (a *actionRun) prepare() (*app.Run, error) {
+	if a.in.Command == "destroy" && (!a.in.AllowDestroy || a.in.Env == "") {
+		return nil, &app.UsageError{Text: "the command destroy needs the inputs `env` and `allow-destroy: true`: nobody is asked here"}
+	}
 	var keys []vault.Source
 	if !a.in.AgeKey.IsZero() {
 		keys = []vault.Source{{Name: "the input age-key", Text: a.in.AgeKey.Reveal()}}
