@@ -7,6 +7,7 @@ import (
 	"github.com/org/appstack-action/internal/apply"
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
+	"github.com/org/appstack-action/internal/pve"
 	"github.com/org/appstack-action/internal/report"
 )
 
@@ -22,7 +23,7 @@ func converge(ctx context.Context, s *session) error {
 			return s.unchanged(ctx, have.Guest)
 		}
 		err = s.change(ctx, have, todo)
-		if err == nil || try == 3 || !s.overtaken(ctx, have.Guest) {
+		if err == nil || try == 3 || !s.overtaken(ctx, have.Guest, err) {
 			return err
 		}
 		s.report.Done = nil
@@ -92,9 +93,10 @@ func (s *session) apply(ctx context.Context, have machine.State, todo plan.Plan)
 	return nil
 }
 
-// overtaken tells whether the guest that was to be made exists by now and another run
-// of this environment made it, or whether the one that was to be changed is gone.
-func (s *session) overtaken(ctx context.Context, had *machine.Guest) bool {
+// overtaken tells whether a failure is due to what another run of this environment did
+// since the guest was observed: it made the guest that this one was to make, destroyed
+// it, or started it, so that its own address answers.
+func (s *session) overtaken(ctx context.Context, had *machine.Guest, failure error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
@@ -103,10 +105,10 @@ func (s *session) overtaken(ctx context.Context, had *machine.Guest) bool {
 	switch {
 	case err != nil:
 		return false
-	case had != nil:
-		return now == nil
+	case had == nil:
+		return now != nil && now.Block.Owns(s.target.Want.Guest.Block) && !s.created()
 	}
-	return now != nil && now.Block.Owns(s.target.Want.Guest.Block) && !s.created()
+	return now == nil || is[*pve.FindingsError](failure) && now.Running != had.Running
 }
 
 // created tells whether this run made the guest.

@@ -101,6 +101,7 @@ projects:
 // end lets every goroutine of the world end.
 func (w *memWorld) end() {
 	w.net.close()
+	w.gate.active.Wait()
 	if err := w.proxmox.Close(); err != nil {
 		w.t.Error(err)
 	}
@@ -181,9 +182,7 @@ func (w *memWorld) state() string {
 	}
 	w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/storage/local-lvm/content", ""), &volumes))
 	fmt.Fprintf(&b, "volumes: %v\n", volumes)
-	var tasks []struct{ UPID string }
-	w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/tasks?source=active", ""), &tasks))
-	fmt.Fprintf(&b, "tasks that run: %d\n", len(tasks))
+	fmt.Fprintf(&b, "tasks that run: %d\n", len(w.running()))
 	return b.String()
 }
 
@@ -240,20 +239,26 @@ type silentTB struct{ testing.TB }
 
 func (silentTB) Logf(string, ...any) {}
 
+// running are the tasks that run.
+func (w *memWorld) running() []string {
+	w.t.Helper()
+	var tasks []struct{ UPID string }
+	w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/tasks?source=active", ""), &tasks))
+	var upids []string
+	for _, t := range tasks {
+		upids = append(upids, t.UPID)
+	}
+	return upids
+}
+
 // settle waits until no task runs.
 func (w *memWorld) settle() {
 	w.t.Helper()
-	for deadline := time.Now().Add(time.Hour); ; {
-		var tasks []struct{ UPID string }
-		w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/tasks?source=active", ""), &tasks))
-		if len(tasks) == 0 {
-			return
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Hour)
+	defer cancel()
+	for _, upid := range w.running() {
+		if _, err := w.proxmox.WaitTask(ctx, upid); err != nil {
+			w.t.Fatalf("%s never ends: %v", upid, err)
 		}
-		if time.Now().After(deadline) {
-			w.t.Fatalf("tasks that never end: %v", tasks)
-		}
-		ended, cancel := context.WithTimeout(w.t.Context(), time.Minute)
-		_, _ = w.proxmox.WaitTask(ended, tasks[0].UPID)
-		cancel()
 	}
 }

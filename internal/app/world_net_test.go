@@ -20,7 +20,8 @@ import (
 
 // A gate is in front of Proxmox and lets one request go wrong, or several.
 type gate struct {
-	next http.Handler
+	next   http.Handler
+	active sync.WaitGroup // requests
 
 	mu    sync.Mutex
 	seen  []string // requests, by method and path
@@ -39,6 +40,8 @@ type mishap struct {
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.active.Add(1)
+	defer g.active.Done()
 	g.mu.Lock()
 	name := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/api2/json")
 	g.seen = append(g.seen, name)
