@@ -93,7 +93,7 @@ func TestLargeStack(t *testing.T) {
 		best = min(best, cpuTime(t)-start)
 	}
 	t.Logf("%v of processor time, %d kB of stack", best, len(src)>>10)
-	if best > 300*time.Millisecond { // twice the bound, for a busy machine
+	if best > 300*time.Millisecond && !raced { // twice the bound, for a busy machine
 		t.Errorf("takes %v of processor time", best)
 	}
 	if len(s.Envs) != 600 {
