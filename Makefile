@@ -35,7 +35,10 @@ lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
 
 .PHONY: demo
 demo: setup ## deploy a sample app to a lab on this machine, as GitHub would
-	@go build -o bin/ ./cmd/pvelab
+	@[ "$$(id -u)" = 0 ] || { echo "make demo needs root: it runs system containers and a Docker engine" >&2; exit 1; }
+	@echo "demo: compiling"
+	@# What is compiled here need not be compiled again for the action's image.
+	@GOCACHE=$${APPSTACK_LAB_CACHE:-/var/cache/appstack-lab}/go-build CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/pvelab
 	@bin/pvelab demo $(DEMOFLAGS)
 
 .PHONY: image
