@@ -45,6 +45,7 @@ var kinds = []struct {
 	{is[*resolve.ForkError], report.Fork},
 	{is[*resolve.MissingError], report.BadInput},
 	{is[*UsageError], report.BadInput},
+	{is[*TreeError], report.BadInput},
 	{is[*pve.LostError], report.Locked}, // ends the work's context, too
 	{func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }, report.TimedOut},
 	{func(err error) bool { return errors.Is(err, context.Canceled) }, report.WasCancelled},

@@ -166,4 +166,3 @@ func (w *tinyWorld) failures(serving string) {
 const onlyOnce = `if (process.env.PORT === '3000') process.exit(1)
 require('http').createServer((q, r) => r.end('three')).listen(process.env.PORT)
 `
-

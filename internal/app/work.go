@@ -16,11 +16,11 @@ type worker func(context.Context, *session) error
 // command returns the worker of a command.
 func (r *Run) command(name string) (worker, error) {
 	workers := map[string]worker{
-		"apply":     converge,
+		"apply":     withSource(converge),
 		"provision": onlyGuest(converge),
-		"configure": onlyInside(converge),
-		"plan":      planOnly,
-		"status":    status,
+		"configure": onlyInside(withSource(converge)),
+		"plan":      withSource(planOnly),
+		"status":    withSource(status),
 		"destroy":   destroy,
 		"rollback":  rollback,
 		"unlock":    unlock,
