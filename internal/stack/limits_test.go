@@ -25,6 +25,9 @@ func cpuTime(t *testing.T) time.Duration {
 // error within a second, and 200 MB allocated at most. The bound here is
 // twice the second, of processor time.
 func TestHostileInput(t *testing.T) {
+	if raced {
+		t.Skip("nothing runs at once here, and the race detector makes it slow")
+	}
 	repeat := strings.Repeat
 	tests := []struct {
 		name string
