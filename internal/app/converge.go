@@ -27,6 +27,7 @@ func converge(ctx context.Context, s *session) error {
 			return err
 		}
 		s.report.Done = nil
+		s.disconnect() // from a guest that may be another now
 	}
 }
 

@@ -133,3 +133,11 @@ func (s *session) connect(ctx context.Context, g *machine.Guest) (*guest.Conn, e
 	}
 	return s.conn, nil
 }
+
+// disconnect ends the session's connection to the guest.
+func (s *session) disconnect() {
+	if s.conn != nil {
+		_ = s.conn.Close() // nothing is under way on it
+		s.conn = nil
+	}
+}

@@ -41,6 +41,8 @@ type Run struct {
 	CloneURL   string        // where it is cloned from
 	Token      secret.Value
 
+	// Dump is what the command restore puts back: a file here, or else one on the guest.
+	Dump string
 	// Dialer opens connections where no jump host does; nil: from here.
 	Dialer ssh.Dialer
 	// Commit returns the commit that a branch, tag or shortened commit names.
@@ -139,6 +141,7 @@ func (r *Run) each(targets []resolve.Target, work func(resolve.Target) report.Re
 func (r *Run) one(ctx context.Context, command string, reach *reach, t resolve.Target, work worker) report.Report {
 	s := r.newSession(command, reach, t)
 	defer s.show.Close()
+	defer s.disconnect()
 	err := work(ctx, s)
 	s.finish(ctx, err)
 	return s.report
