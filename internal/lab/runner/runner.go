@@ -51,16 +51,16 @@ func (r *Runner) Build(ctx context.Context, log io.Writer) (err error) {
 // Image is the name of the image that [Runner.Build] made.
 func (r *Runner) Image() string { return r.image }
 
-// Close removes the containers that were left running.
+// Close removes the image and the containers that were left running.
 func (r *Runner) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	left, err := r.Docker.Run(ctx, nil, "ps", "--all", "--quiet", "--filter", "label="+label+"="+r.image)
-	if err != nil || left == "" {
-		return err
+	if err == nil && left != "" {
+		_, err = r.Docker.Run(ctx, nil, append([]string{"rm", "--force"}, strings.Fields(left)...)...)
 	}
-	_, err = r.Docker.Run(ctx, nil, append([]string{"rm", "--force"}, strings.Fields(left)...)...)
-	return err
+	_, untag := r.Docker.Run(ctx, nil, "image", "rm", "--force", r.image)
+	return errors.Join(err, untag)
 }
 
 // Step is the action's step while it runs.

@@ -49,7 +49,7 @@ func TestStubborn(t *testing.T) {
 		t.Errorf("the container got\n%s", res.Raw)
 	}
 	running := func() string {
-		out, err := r.Docker.Run(t.Context(), nil, "ps", "--quiet", "--filter", "ancestor="+r.Image())
+		out, err := r.Docker.Run(t.Context(), nil, "ps", "--quiet", "--filter", "label=appstack-lab-runner="+r.Image())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -60,7 +60,17 @@ func (e *Engine) GoBase(ctx context.Context, source, cache string) error {
 		"--change", `CMD ["sh"]`,
 		"-", GoImage)
 	pr.CloseWithError(err)
-	return err
+	if err != nil {
+		return err
+	}
+	return e.prune(ctx)
+}
+
+// prune removes what only an earlier base image was good for.
+func (e *Engine) prune(ctx context.Context) error {
+	_, images := e.Run(ctx, nil, "image", "prune", "--force")
+	_, builds := e.Run(ctx, nil, "builder", "prune", "--force")
+	return errors.Join(images, builds)
 }
 
 // baseKey names what the image is made of.
