@@ -198,6 +198,9 @@ func tail(file string) string {
 // Stop ends the engine; its images stay.
 func (e *Engine) Stop() error {
 	err := e.end()
+	// dockerd leaves the mount of the host's network namespace, which is in the way of
+	// whoever removes the cache.
+	_ = syscall.Unmount(e.path("exec/netns/default"), syscall.MNT_DETACH)
 	return errors.Join(err, e.lock.Close())
 }
 
