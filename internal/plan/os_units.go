@@ -25,13 +25,21 @@ func (d *osDiff) unit(name string, want machine.Unit) {
 	}
 	deployed := d.deploys && slices.Contains(d.want.Release.Units, name)
 	switch {
-	case deployed:
+	case deployed, d.timed(name):
 	case want.Active && !have.Active:
 		d.add(Start, "unit", name, "not running", Hot)
 	case want.Enabled && !want.Active && !have.Active: // it has nothing to run yet
 	default:
 		d.refresh(name, want, have)
 	}
+}
+
+// timed tells whether a unit is run by a timer of the stack, and not by us: a job that
+// changes is not to run now, but when it is its time.
+func (d *osDiff) timed(name string) bool {
+	job, ok := strings.CutSuffix(name, ".service")
+	_, timer := d.want.Units[job+".timer"]
+	return ok && timer && !d.want.Units[name].Active
 }
 
 // refresh restarts or reloads a unit whose triggers change.
