@@ -25,6 +25,10 @@ test-unit: ## the tests that need neither root nor network, with -race
 test-lab: ## the tests with real containers, docker and act (root, Linux)
 	go test -timeout 20m -p 1 ./...
 
+.PHONY: torture
+torture: setup ## every crash point, fault and interleaving (an hour)
+	APPSTACK_TORTURE=1 go test -timeout 90m -p 1 -count 1 -v ./internal/pve ./internal/app -run 'Crash|Killed|Fault|TwoAtOnce|Signals'
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
 	@test -z "$$(gofmt -l cmd internal templates)" || { gofmt -d cmd internal templates; exit 1; }
