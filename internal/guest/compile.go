@@ -138,6 +138,8 @@ func (c compiler) task(s *plan.Step) (task, error) {
 		t.data = databaseSQL(db)
 	case "release":
 		c.release(&t)
+	case "dump":
+		t.code = words("restore_dump", name)
 	case "unit":
 		t.code = unitCode(s)
 	case "guard":

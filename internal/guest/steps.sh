@@ -269,6 +269,26 @@ roll_back() { # SHA|previous UNIT…
 	fresh release "$@"
 }
 
+## dumps
+
+# restore_dump takes a path, or the name of a dump in the stack's directory of them.
+restore_dump() { # DUMP
+	. /etc/appstack/backup.conf
+	dump=$1
+	case $dump in /*) ;; *) dump=$backup_dir/$dump ;; esac
+	if [ ! -f "$dump" ]; then
+		say "$backup_dir has:"
+		ls "$backup_dir"
+		fail "there is no dump $dump"
+	fi
+	/usr/local/bin/restore_db.sh "$dump"
+	case $dump in "$state"/uploads/*) rm -f "$dump" ;; esac
+	# It started the services; that they are healthy with other data is yet to be seen.
+	if /usr/local/bin/deploy_app.sh --status | grep -q '^current=.'; then
+		/usr/local/bin/deploy_app.sh --restart </dev/null
+	fi
+}
+
 ## units
 
 daemon_reload() {

@@ -36,6 +36,25 @@ func tree(s *plan.Step, have, want *machine.OS) string {
 	return want.Release.Tree
 }
 
+// Send brings a file of this side to the machine, and returns its path there: a dump
+// for a step that restores it, which removes it. The path is gone with the next upload.
+func (c *Conn) Send(ctx context.Context, local string, progress plan.Progress) (remote string, err error) {
+	if progress == nil {
+		progress = silent{}
+	}
+	text, err := os.Open(local)
+	if err != nil {
+		return "", fmt.Errorf("cannot send %s: %w", local, err)
+	}
+	defer text.Close()
+	hash := sha256.New() // by its content: what another file left there is not taken for it
+	if _, err := io.Copy(hash, text); err != nil {
+		return "", fmt.Errorf("cannot send %s: %w", local, err)
+	}
+	name := hex.EncodeToString(hash.Sum(nil))[:40]
+	return path.Join(uploads, name+".tar"), c.upload(ctx, name, local, progress)
+}
+
 // upload brings an archive to the machine, before the steps' own exec: it may be
 // large, and goes on where an earlier connection broke off.
 func (c *Conn) upload(ctx context.Context, name, local string, progress plan.Progress) error {

@@ -36,6 +36,7 @@ const (
 	Restart  Verb = "restart"  // a unit, a guest
 	Deploy   Verb = "deploy"   // a release
 	Rollback Verb = "rollback" // to an earlier release
+	Restore  Verb = "restore"  // a database, from a dump
 )
 
 // Symbol is the verb's sign in the text of a plan: "+" makes, "~" changes, "-"
