@@ -23,6 +23,7 @@ func (r *Run) command(name string) (worker, error) {
 		"status":    withSource(status),
 		"destroy":   destroy,
 		"rollback":  rollback,
+		"restore":   restore,
 		"unlock":    unlock,
 	}
 	work, ok := workers[name]
@@ -180,5 +181,19 @@ func status(ctx context.Context, s *session) error {
 		s.report.Status = report.Unchanged
 	}
 	s.show.Say(s.report.Plan.String())
-	return nil
+	s.report.Guest = guestState(have.Guest)
+	if s.conn != nil {
+		s.report.App, err = s.conn.App(ctx)
+	}
+	return err
+}
+
+func guestState(g *machine.Guest) string {
+	switch {
+	case g == nil:
+		return "absent"
+	case g.Running:
+		return "running"
+	}
+	return "stopped"
 }

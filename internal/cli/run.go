@@ -24,6 +24,7 @@ import (
 // runFlags are what the commands that reach a guest have in common.
 type runFlags struct {
 	ref              string
+	dump             string
 	allowIPConflicts bool
 	allowDestroy     bool
 	adopt            bool
@@ -58,10 +59,17 @@ guest, and wait for its SSH server.`, "  appstack provision --env dev", allowFla
 the release. The guest must run.`, "  appstack configure --env dev", deployFlags,
 	},
 	{
-		"status", "Show what is there", "status shows for each environment whether its guest runs, which commit serves and what\ndiffers from the stack file.", "  appstack status\n  appstack status --env prod --json", nil,
+		"status", "Show what is there", `status shows for each environment whether its guest runs, which release serves, served
+before and failed, how its services and the last runs of its cron jobs are, and what
+differs from the stack file.`, "  appstack status\n  appstack status --env prod --json", nil,
 	},
 	{
 		"rollback", "Go back to the release before", "rollback makes the release before serve again, or the one that --to names.", "  appstack rollback --env prod\n  appstack rollback --env prod --to 4f2c9e1", rollbackFlags,
+	},
+	{
+		"restore", "Put a dump of the database back", `restore puts a dump in the place of the app's database: a file here, which is sent, or
+else a dump on the guest, by its path or by its name among the stack's backups. The
+database as it was stays beside it, as NAME_before_restore, until the next restore.`, "  appstack restore --env dev --from pote-20261122T030000Z-scheduled.dump\n  appstack restore --env dev --from ./production.dump", restoreFlags,
 	},
 	{
 		"destroy", "Remove guests with everything in them", `destroy removes the guests of the named environment from Proxmox. It touches only
@@ -90,6 +98,10 @@ func rollbackFlags(c *cobra.Command, f *runFlags) {
 	c.Flags().StringVar(&f.ref, "to", "", "`commit` of the release to go back to")
 }
 
+func restoreFlags(c *cobra.Command, f *runFlags) {
+	c.Flags().StringVar(&f.dump, "from", "", "`dump` to put back")
+}
+
 func destroyFlags(c *cobra.Command, f *runFlags) {
 	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
 }
@@ -116,6 +128,9 @@ func (g *globals) run(ctx context.Context, name string, f *runFlags) error {
 	if name == "destroy" && g.Env == "" {
 		return usageError{errors.New("destroy needs --env: it never removes all environments at once")}
 	}
+	if name == "restore" && (g.Env == "" || f.dump == "") {
+		return usageError{errors.New("restore needs --env and --from: which database, and what to put there")}
+	}
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
@@ -132,7 +147,7 @@ func (g *globals) run(ctx context.Context, name string, f *runFlags) error {
 		Source: app.Source{Dir: g.Dir}, Stack: g.StackFile, Keys: keys,
 		Request:   resolve.Request{Command: name, Project: g.Project, Env: g.Env, Ref: f.ref, Credentials: len(keys) > 0},
 		Policy:    plan.Policy{AllowDestroy: f.allowDestroy, Adopt: f.adopt},
-		Overrides: overrides(f.allowIPConflicts), TrustOnFirstUse: f.trust, Parallel: f.parallel,
+		Overrides: overrides(f.allowIPConflicts), TrustOnFirstUse: f.trust, Parallel: f.parallel, Dump: f.dump,
 		Commit: g.localCommit, Holder: holder(g.Getenv), Hide: g.hide, View: screen, Tell: g.tellAll, Trace: times.add,
 	}
 	if name == "destroy" && !f.yes {

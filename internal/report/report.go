@@ -9,6 +9,7 @@ package report
 import (
 	"time"
 
+	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
 )
 
@@ -70,6 +71,11 @@ type Report struct {
 	Reason  Reason `json:"failure_reason,omitempty"`
 	Error   string `json:"error,omitempty"` // one line, or a few
 	Hint    string `json:"hint,omitempty"`  // what to do about it
+
+	// Guest is "running", "stopped" or "absent", and App what runs there; only the
+	// command status looks.
+	Guest string       `json:"guest,omitempty"`
+	App   *machine.App `json:"app,omitempty"`
 
 	VMID int    `json:"vmid,omitempty"`
 	Kind string `json:"kind,omitempty"` // "CT" or "VM"
