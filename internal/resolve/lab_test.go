@@ -18,15 +18,19 @@ import (
 
 	"github.com/org/appstack-action/internal/diag"
 	"github.com/org/appstack-action/internal/guest"
+	labs "github.com/org/appstack-action/internal/lab"
 	"github.com/org/appstack-action/internal/lab/gitrepo"
 	"github.com/org/appstack-action/internal/lab/labtest"
+	"github.com/org/appstack-action/internal/lab/template"
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
 	"github.com/org/appstack-action/internal/secret"
 	"github.com/org/appstack-action/internal/ssh"
 )
 
-var lab labtest.Lab
+// lab's guests have the sample apps' packages: package guest's tests install some,
+// and package app's all of them.
+var lab = labtest.Lab{Options: labs.Options{Templates: []template.Template{template.Warm()}}}
 
 func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
 
