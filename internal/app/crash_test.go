@@ -57,6 +57,9 @@ func undisturbed(t *testing.T, sc memScenario) (requests []string, end string) {
 // Wherever a run dies, or loses the connection to Proxmox, the next one ends where an
 // undisturbed one ends.
 func TestCrashAtEveryRequest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the matrix takes half a minute: not with -short")
+	}
 	var points, reached, converged atomic.Int64
 	t.Run("points", func(t *testing.T) {
 		for _, sc := range memScenarios() {

@@ -73,6 +73,9 @@ type verdict struct {
 // that says what happened, in Proxmox's words; and the next run ends where an
 // undisturbed one ends.
 func TestFaultAtEveryRequest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the matrix takes half a minute: not with -short")
+	}
 	var mu sync.Mutex
 	var verdicts []verdict
 	t.Run("points", func(t *testing.T) {

@@ -67,6 +67,9 @@ func interleavings() uint64 {
 // Two at once end as if one had come after the other: one guest, no lease, a fence that
 // grew, and the configuration of the run that worked last.
 func TestTwoAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the matrix takes half a minute: not with -short")
+	}
 	for name, c := range contests() {
 		for seed := range interleavings() {
 			t.Run(fmt.Sprintf("%s, seed %d", name, seed), func(t *testing.T) {
