@@ -1,0 +1,218 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/org/appstack-action/internal/report"
+)
+
+// TestCanary gives every secret a value that is nowhere else, deploys, changes, fails
+// and restores, and then looks for them everywhere but where they belong.
+func TestCanary(t *testing.T) {
+	w := newDatabaseWorld(t, "org/canary")
+	log := &heardTB{TB: t}
+	w.log.t = log
+	canaries := w.plantCanaries()
+	stop := watchCommandLines(t, canaries)
+
+	one := w.commit("one", nil)
+	first := w.do("apply", one)
+	w.serves("one")
+	rotated := "canary" + rand.Text()
+	w.secret("db_password", rotated)
+	canaries["database, rotated"] = rotated
+	second := w.do("apply", one)
+	bad := w.do("apply", w.commit("bad", map[string][]byte{"migrate.js": []byte(""), "server.js": []byte("process.exit(1)")}))
+	dump := strings.TrimSpace(w.shell("/usr/local/lib/appstack/backup", ""))
+	restored := w.restore(dump)
+	reports := []report.Report{first, second, bad, restored, w.do("rollback", one), w.do("status", one), w.do("plan", bad.SHA)}
+	for i, want := range []report.Status{report.Live, report.Live, report.Failed, report.Live, report.Live, report.Unchanged, report.Planned} {
+		if reports[i].Status != want {
+			t.Errorf("%s ends %s, not %s: %s", reports[i].Command, reports[i].Status, want, reports[i].Error)
+		}
+	}
+	for _, line := range stop() {
+		t.Errorf("on a command line: %s", line)
+	}
+	clean(t, canaries, "the log", log.text())
+	for _, r := range reports {
+		text, err := json.Marshal(r)
+		w.must(err)
+		clean(t, canaries, "the report", string(text))
+		clean(t, canaries, "the comment", report.Comment(r))
+	}
+	clean(t, canaries, "Proxmox", w.proxmoxSays(first))
+	w.searchGuest(canaries)
+}
+
+// plantCanaries sets the app's secrets, and names those that were made before by a part
+// that is nowhere else.
+func (w *databaseWorld) plantCanaries() map[string]string {
+	w.t.Helper()
+	canaries := map[string]string{
+		"database": "canary" + rand.Text(), "api key": "canary" + rand.Text(), "age identity": w.identity,
+		"token": w.lab.Info.Token[strings.LastIndex(w.lab.Info.Token, "=")+1:],
+	}
+	w.secret("db_password", canaries["database"])
+	w.secret("api_key", canaries["api key"])
+	for _, name := range []string{"ssh_key", "deploy_key"} {
+		private, public := newKey(w.t)
+		w.secret(name, private)
+		canaries[name] = strings.Split(private, "\n")[3] // of its base64, a line after the public half
+		if name == "deploy_key" {
+			w.must(w.lab.Git.AddDeployKey(w.repo, public, false))
+			continue
+		}
+		key, err := ssh.ParsePrivateKey([]byte(private))
+		w.must(err)
+		w.key = key
+	}
+	stack, err := os.ReadFile(filepath.Join(w.dir, "appstack.yaml"))
+	w.must(err)
+	w.write("appstack.yaml", strings.Replace(string(stack), "branch: dev}", `branch: dev, env_vars: {API_KEY: "${secret.api_key}"}}`, 1))
+	return canaries
+}
+
+// clean reports each canary that is in a text.
+func clean(t *testing.T, canaries map[string]string, where, text string) {
+	t.Helper()
+	if text == "" {
+		t.Errorf("%s is empty: nothing was looked at", where)
+	}
+	for name, canary := range canaries {
+		if i := strings.Index(text, canary); i >= 0 {
+			t.Errorf("%s tells the secret %q: …%q…", where, name, text[max(0, i-100):min(len(text), i+20)])
+		}
+	}
+}
+
+// heardTB keeps what is logged.
+type heardTB struct {
+	testing.TB
+	mu  sync.Mutex
+	all strings.Builder
+}
+
+func (h *heardTB) Logf(format string, args ...any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	fmt.Fprintf(&h.all, format+"\n", args...)
+}
+
+func (h *heardTB) text() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.all.String()
+}
+
+// watchCommandLines reads those of every process of this machine, those in containers
+// too, over and over until stop, which returns those that had a canary.
+func watchCommandLines(t *testing.T, canaries map[string]string) (stop func() []string) {
+	t.Helper()
+	canaries = maps.Clone(canaries)
+	canaries["control"] = "canary" + rand.Text()
+	ctx, cancel := context.WithCancel(t.Context())
+	seen := map[string]bool{}
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for ctx.Err() == nil {
+			files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+			for _, file := range files {
+				line, _ := os.ReadFile(file) // a process that is gone has none
+				for name, canary := range canaries {
+					if bytes.Contains(line, []byte(canary)) {
+						seen[name+": "+string(bytes.ReplaceAll(line, []byte{0}, []byte(" ")))] = true
+					}
+				}
+			}
+		}
+	})
+	control := exec.Command("sh", "-c", "sleep 1; :", canaries["control"])
+	if err := control.Run(); err != nil {
+		t.Fatal(err)
+	}
+	return func() []string {
+		cancel()
+		watch.Wait()
+		lines := slices.Collect(maps.Keys(seen))
+		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "control: ") }) {
+			t.Error("the watch sees nothing")
+		}
+		return slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "control: ") })
+	}
+}
+
+// proxmoxSays returns what its API tells of the guest: the configuration, and the
+// tasks with their logs.
+func (w *databaseWorld) proxmoxSays(r report.Report) string {
+	w.t.Helper()
+	ask := func(path string, into any) string {
+		req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.lab.Info.URL+"/api2/json"+path, nil)
+		w.must(err)
+		req.Header.Set("Authorization", "PVEAPIToken="+w.lab.Info.Token)
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // the lab's own
+		res, err := client.Do(req)
+		w.must(err)
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		w.must(err)
+		if res.StatusCode != http.StatusOK {
+			w.t.Fatalf("%s: %s", path, res.Status)
+		}
+		if into != nil {
+			w.must(json.Unmarshal(text, into))
+		}
+		return string(text)
+	}
+	var tasks struct{ Data []struct{ UPID string } }
+	all := ask(fmt.Sprintf("/nodes/%s/lxc/%d/config", r.Node, r.VMID), nil)
+	all += ask(fmt.Sprintf("/nodes/%s/tasks?vmid=%d", r.Node, r.VMID), &tasks)
+	if len(tasks.Data) == 0 {
+		w.t.Error("Proxmox has no tasks of the guest")
+	}
+	for _, task := range tasks.Data {
+		all += ask("/nodes/"+r.Node+"/tasks/"+task.UPID+"/log?limit=0", nil)
+	}
+	return all
+}
+
+// searchGuest looks through the files, the journal and the processes of the guest.
+func (w *databaseWorld) searchGuest(canaries map[string]string) {
+	w.t.Helper()
+	control := "canary" + rand.Text()
+	patterns := strings.Join(append(slices.Collect(maps.Values(canaries)), control), "\n") + "\n"
+	out := w.shell(`umask 077; cat >/root/patterns; cd /
+tail -n 1 /root/patterns | logger; journalctl --sync
+echo "# files"
+find / -xdev -type f -mmin -60 ! -path '/proc/*' ! -path '/sys/*' ! -path '/var/log/journal/*' ! -path /root/patterns -exec grep -lFf /root/patterns {} + | sort | while read -r f; do stat -c '%a %U:%G %n' "$f"; done
+find /run /tmp /dev/shm -type f ! -path '/run/log/journal/*' -exec grep -lFf /root/patterns {} + 2>/dev/null
+echo "# journal"
+journalctl --no-pager --output=cat | grep -Ff /root/patterns
+echo "# processes"
+for p in /proc/[0-9]*; do grep -qsFf /root/patterns $p/environ && sed -n "s|.*/\(..*\)|\1|p" $p/cgroup; done | sort -u
+rm /root/patterns`, patterns)
+	want := "# files\n640 root:appuser /srv/app/.env.dev\n# journal\n" + control + "\n# processes\nshop-web.service\n"
+	if out != want {
+		for name, canary := range canaries {
+			out = strings.ReplaceAll(out, canary, "<"+name+">")
+		}
+		w.t.Errorf("secrets are in\n%s\nwant\n%s", out, want)
+	}
+}
