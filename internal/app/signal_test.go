@@ -1,0 +1,245 @@
+package app_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/org/appstack-action/internal/lab/gitrepo"
+)
+
+// program is the binary, at work.
+type program struct {
+	t      testing.TB
+	cmd    *exec.Cmd
+	said   *bytes.Buffer
+	amount int64 // bytes
+	end    chan struct{}
+}
+
+// build makes the program.
+func build(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "appstack")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "../../cmd/appstack").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// start runs the program in the world's repository.
+func (w *world) start(binary string, args ...string) *program {
+	w.t.Helper()
+	p := &program{t: w.t, cmd: exec.Command(binary, args...), said: &bytes.Buffer{}, end: make(chan struct{})}
+	p.cmd.Dir = w.dir
+	p.cmd.Env = append(os.Environ(), "APPSTACK_AGE_KEY="+w.identity)
+	out, err := p.cmd.StderrPipe()
+	w.must(err)
+	w.must(p.cmd.Start())
+	w.t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // it has ended, unless the test failed
+	go p.listen(out)
+	return p
+}
+
+// listen keeps the last of what the program says.
+func (p *program) listen(out io.Reader) {
+	defer close(p.end)
+	lines := bufio.NewReader(out)
+	for {
+		line, err := lines.ReadString('\n')
+		p.amount += int64(len(line))
+		if p.said.Len() > 64<<10 {
+			p.said.Reset()
+		}
+		p.said.WriteString(line)
+		if err != nil {
+			return
+		}
+	}
+}
+
+// build runs apply for a new commit, and returns when the guest builds it.
+func (w *crashWorld) build(binary string) *program {
+	w.t.Helper()
+	w.poll("an earlier build does not end", func() bool { return !w.builds() })
+	w.runs++
+	w.commit("slow", gitrepo.Files{"version": fmt.Append(nil, "slow ", w.runs), "build.js": []byte(slowBuild)})
+	p := w.start(binary, "apply", "--env", "dev")
+	w.poll("the build does not begin", func() bool {
+		select {
+		case <-p.end:
+			w.t.Fatalf("the program ended before it built:\n%s", p.said)
+		default:
+		}
+		return w.builds()
+	})
+	return p
+}
+
+// answers demands that the app serves, be it the release from before or the one of a
+// deploy that went on by itself.
+func (w *crashWorld) answers() {
+	w.t.Helper()
+	if got := get(w.t, fmt.Sprintf("http://%s:3000/", w.addr)); got != "one" && !strings.HasPrefix(got, "slow ") {
+		w.t.Errorf("the app answers %q", got)
+	}
+}
+
+// builds tells whether a build runs in the guest.
+func (w *crashWorld) builds() bool {
+	w.t.Helper()
+	return login(w.t, w.addr.String(), w.key, "pgrep -fx 'node build.js' || true") != ""
+}
+
+// poll waits for a condition, at most a minute.
+func (w *crashWorld) poll(otherwise string, condition func() bool) {
+	w.t.Helper()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); !condition(); <-tick.C {
+		if time.Now().After(deadline) {
+			w.t.Fatal(otherwise)
+		}
+	}
+}
+
+// wait returns the exit status and all that was said.
+func (p *program) wait() (code int, said string) {
+	p.t.Helper()
+	<-p.end
+	err := p.cmd.Wait()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil:
+		return 0, p.said.String()
+	case ok:
+		return exit.ExitCode(), p.said.String()
+	}
+	p.t.Fatal(err)
+	return 0, ""
+}
+
+// description is a guest's, as Proxmox has it.
+func (w *world) description(vmid string) string {
+	w.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, "https://pve1/api2/json/nodes/pve1/lxc/"+vmid+"/config", nil)
+	r.Header.Set("Authorization", "PVEAPIToken="+w.lab.Info.Token)
+	res := httptest.NewRecorder()
+	w.lab.PVE.ServeHTTP(res, r)
+	var answer struct{ Data struct{ Description string } }
+	if err := json.Unmarshal(res.Body.Bytes(), &answer); res.Code != http.StatusOK || err != nil {
+		w.t.Fatalf("%d %s %v", res.Code, res.Body, err)
+	}
+	return answer.Data.Description
+}
+
+// slowBuild is a build that takes longer than anybody waits here, once.
+const slowBuild = `setTimeout(() => console.log('built'), 6000)`
+
+// The program ends within 5 s of a signal, tells how far it came and gives the lease
+// back; killed, it leaves a lease that does not keep the next run from finishing.
+func TestSignals(t *testing.T) {
+	w := newCrashWorld(t, "org/signals")
+	binary := build(t)
+	w.commit("one", nil)
+	vmid := w.vmid()
+	if code, said := w.start(binary, "apply", "--env", "dev").wait(); code != 0 {
+		t.Fatalf("exit status %d\n%s", code, said)
+	}
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		p := w.build(binary)
+		began := time.Now()
+		w.must(p.cmd.Process.Signal(signal))
+		code, said := p.wait()
+		if took := time.Since(began); code != 1 || took > 5*time.Second {
+			t.Errorf("%v: exit status %d after %v", signal, code, took)
+		} else {
+			t.Logf("%v: ended in %v", signal, took.Round(time.Millisecond))
+		}
+		if !strings.Contains(said, "the run was cancelled") || !strings.Contains(said, "steps were done") {
+			t.Errorf("%v: it does not say what was done:\n%s", signal, said)
+		}
+		if text := w.description(vmid); strings.Contains(text, `"lease"`) {
+			t.Errorf("%v: the lease is left:\n%s", signal, text)
+		}
+		w.answers()
+	}
+	p := w.build(binary)
+	w.must(p.cmd.Process.Kill())
+	p.wait()
+	if text := w.description(vmid); !strings.Contains(text, `"lease"`) {
+		t.Errorf("a program that was killed left no lease: was it at work?\n%s", text)
+	}
+	w.answers()
+	w.commit("three", gitrepo.Files{"version": []byte("three")})
+	if code, said := w.start(binary, "apply", "--env", "dev").wait(); code != 0 {
+		t.Fatalf("after a program that was killed: exit status %d\n%s", code, said)
+	}
+	w.serves("three")
+	if text := w.description(vmid); strings.Contains(text, `"lease"`) {
+		t.Errorf("the lease is left:\n%s", text)
+	}
+	w.floods(binary)
+}
+
+// flood prints as many megabytes in lines, and as many without an end of line.
+const flood = `const { writeSync } = require('fs')
+const write = s => { for (let at = 0; at < s.length;) { try { at += writeSync(1, s.slice(at)) } catch (e) { if (e.code !== 'EAGAIN') throw e } } }
+const line = 'x'.repeat(999) + '\n', whole = 'y'.repeat(1000)
+for (let i = 0; i < MB * 10; i++) write(line.repeat(100))
+for (let i = 0; i < MB * 10; i++) write(whole.repeat(100))
+write('\n')
+`
+
+// maxMemory is what the program may take at most, in KiB, whatever a guest prints.
+const maxMemory = 60 << 10
+
+// floods deploys a commit whose build prints more than anybody reads.
+func (w *crashWorld) floods(binary string) {
+	w.t.Helper()
+	megabytes := 10
+	if torture() {
+		megabytes = 100
+	}
+	w.commit("flood", gitrepo.Files{"version": []byte("flood"), "build.js": []byte(strings.ReplaceAll(flood, "MB", fmt.Sprint(megabytes)))})
+	p := w.start(binary, "apply", "--env", "dev")
+	began := time.Now()
+	code, said := p.wait()
+	if code != 0 {
+		w.t.Fatalf("exit status %d\n%s", code, said)
+	}
+	w.serves("flood")
+	usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		w.t.Fatal("no figures of the program's memory")
+	}
+	w.t.Logf("a build that prints %d MB: %d MiB of memory at most, %d kB of log, %v", 2*megabytes, usage.Maxrss>>10, p.amount/1e3, time.Since(began).Round(time.Second))
+	if usage.Maxrss > maxMemory {
+		w.t.Errorf("the program took %d KiB of memory", usage.Maxrss)
+	}
+}
+
+// vmid is that of the stack file's only environment.
+func (w *world) vmid() string {
+	w.t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.dir, "appstack.yaml"))
+	w.must(err)
+	_, rest, _ := strings.Cut(string(text), "vmid: ")
+	vmid, _, ok := strings.Cut(rest, ",")
+	if !ok {
+		w.t.Fatal("the stack file has no vmid")
+	}
+	return vmid
+}
