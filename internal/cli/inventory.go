@@ -19,7 +19,7 @@ func inventoryCommand(g *globals) *cobra.Command {
 		Long: `inventory lists the guests of the stack file. With --format ansible it prints what
 ansible-inventory and ansible-playbook take as an inventory: the groups app_all,
 app_<project>_all and app_<project>_<env>.`,
-		Example: "  appstack inventory\n  appstack inventory --format ansible > inventory.json",
+		Example: "  appstack inventory\n  appstack inventory --format ansible > inventory.json\n  ansible-inventory -i inventory.json --graph",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			st, err := g.loadStack()
