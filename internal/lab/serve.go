@@ -105,7 +105,7 @@ func (l *Lab) servePVE(ctx context.Context) (err error) {
 	}
 	l.PVE, err = pveapi.New(pveapi.Options{
 		Dir: dir, Release: l.opt.Release, Nodes: l.nodes(), Storages: l.opt.Storages,
-		Bridges: []pveapi.Bridge{{Name: "vmbr0", CIDR: bridge}}, Backend: machines{l.Guests},
+		Bridges: []pveapi.Bridge{{Name: "vmbr0", CIDR: bridge}}, Backend: l.Guests,
 		AuthDelay: l.opt.AuthDelay, RootPassword: l.Info.RootPassword, Log: l.opt.Log,
 	})
 	if err != nil {
