@@ -168,8 +168,8 @@ func TestNothingBreaksOut(t *testing.T) {
 
 func TestCommentAlwaysFits(t *testing.T) {
 	r := situations()["15-rolled-back"]
-	for range 3000 {
-		s := step(plan.Write, "file", "/srv/app/"+strings.Repeat("😀", 40), strings.Repeat("|", 30), plan.Restarts)
+	for range 1200 {
+		s := step(plan.Write, "file", "/srv/app/"+strings.Repeat("😀", 40), strings.Repeat("|", 60), plan.Restarts)
 		s.Diff = strings.Repeat("+line `````\n", 40)
 		r.Plan.Steps = append(r.Plan.Steps, s)
 	}
