@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 
 	"github.com/org/appstack-action/internal/cli"
 )
@@ -11,7 +12,13 @@ import (
 // version is set by the release's build.
 var version = "dev"
 
+// memory is what the garbage collector keeps the program within, as far as it can: a
+// build that prints without end would otherwise make the heap grow between two of
+// its cycles. It shares the runner with whatever else the job does.
+const memory = 40 << 20 // bytes
+
 func main() {
+	debug.SetMemoryLimit(memory)
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "."
