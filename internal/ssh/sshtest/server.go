@@ -77,6 +77,14 @@ func Start(t testing.TB, hostKeys []ssh.Signer, users map[string]ssh.PublicKey) 
 		}
 		return &ssh.Permissions{}, nil
 	}
+	// Noted before the client hears of it, so that it is there when a test looks.
+	s.config.AuthLogCallback = func(c ssh.ConnMetadata, _ string, err error) {
+		if err == nil {
+			s.mu.Lock()
+			s.logins = append(s.logins, c.User())
+			s.mu.Unlock()
+		}
+	}
 	for _, k := range hostKeys {
 		s.config.AddHostKey(k)
 		s.HostKeys = append(s.HostKeys, ssh.FingerprintSHA256(k.PublicKey()))
@@ -123,14 +131,11 @@ func (s *Server) serve(tcp net.Conn) {
 	s.mu.Lock()
 	s.conns = append(s.conns, tcp)
 	s.mu.Unlock()
-	conn, channels, requests, err := ssh.NewServerConn(tcp, &s.config)
+	_, channels, requests, err := ssh.NewServerConn(tcp, &s.config)
 	if err != nil {
 		tcp.Close()
 		return
 	}
-	s.mu.Lock()
-	s.logins = append(s.logins, conn.User())
-	s.mu.Unlock()
 	go s.global(requests)
 	for c := range channels {
 		switch c.ChannelType() {
