@@ -1,7 +1,7 @@
 # `make` lists the targets. `make test` and `make demo` do all the set-up they need
 # on a fresh Debian 12 machine as root.
 SHELL := /bin/bash
-export PATH := $(PATH):/usr/local/go/bin
+export PATH := /usr/local/go/bin:$(PATH)
 export GOFLAGS := -buildvcs=false
 TOOL := go tool -modfile=.github/tools/go.mod
 FUZZTIME ?= 2m
