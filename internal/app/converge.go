@@ -75,7 +75,7 @@ func (s *session) apply(ctx context.Context, have machine.State, todo plan.Plan)
 	s.stage("apply")
 	done, err := apply.Run(ctx, apply.Job{
 		Plan: todo, Have: have, Want: s.target.Want, Policy: s.target.Policy,
-		Hypervisor: s.reach.proxmox, Connect: s.connector(),
+		Hypervisor: s.reach.proxmox, Connect: func(ctx context.Context, g *machine.Guest) (apply.Guest, error) { return s.connect(ctx, g) },
 	}, s)
 	s.report.Plan = done
 	if err != nil {

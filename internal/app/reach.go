@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/org/appstack-action/internal/apply"
 	"github.com/org/appstack-action/internal/guest"
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/pve"
@@ -115,14 +114,7 @@ func pins(t resolve.Target, g *machine.Guest) []string {
 	return keys
 }
 
-// connector makes the connection that apply asks for, once.
-func (s *session) connector() func(context.Context, *machine.Guest) (apply.Guest, error) {
-	return func(ctx context.Context, g *machine.Guest) (apply.Guest, error) {
-		return s.connect(ctx, g)
-	}
-}
-
-// connect returns the session's connection to the guest.
+// connect returns the session's connection to the guest, made at its first use.
 func (s *session) connect(ctx context.Context, g *machine.Guest) (*guest.Conn, error) {
 	if s.conn == nil {
 		conn, err := s.reach.guest(ctx, s.target, g, s)

@@ -25,6 +25,7 @@ func TestThinPath(t *testing.T) {
 	if second[0].Status != report.Unchanged {
 		t.Errorf("the second run ends %s:\n%s", second[0].Status, second[0].Plan)
 	}
+	t.Logf("nothing to do took %s", second[0].Took)
 	w.ok("destroy")
 }
 
