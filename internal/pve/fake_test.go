@@ -32,6 +32,7 @@ type answer struct {
 type fake struct {
 	t      *testing.T
 	server *httptest.Server
+	hung   func() // hears of a request that gets no answer; it may be nil
 
 	mu      sync.Mutex
 	answers map[string][]answer // by "METHOD path?query"; the last one stays
@@ -49,6 +50,36 @@ func newFake(t *testing.T, answers map[string][]answer) *fake {
 	f.server = httptest.NewTLSServer(f)
 	t.Cleanup(f.server.Close)
 	return f
+}
+
+// bubbled is a client of a fake without a network in between, so that a test of
+// durations runs in a bubble of testing/synctest: with the program's own durations,
+// to the second, however slow the machine.
+func bubbled(t *testing.T, answers map[string][]answer) (*Client, *fake) {
+	t.Helper()
+	c, err := Dial(Options{URL: "https://pve1.lan", Token: secret.New(testToken)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fake{t: t, answers: answers}
+	c.http.Transport.(*transport).base = inProcess{f}
+	return c, f
+}
+
+// inProcess hands requests to a server in the same process.
+type inProcess struct{ server http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	if r.Body == nil {
+		r = r.Clone(r.Context())
+		r.Body = http.NoBody
+	}
+	w := httptest.NewRecorder()
+	p.server.ServeHTTP(w, r)
+	return w.Result(), r.Context().Err()
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -72,6 +103,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.answers[call] = list[1:]
 	}
 	f.mu.Unlock()
+	if list[0].hang && f.hung != nil {
+		f.hung()
+	}
 	list[0].write(w, r)
 }
 
@@ -121,7 +155,7 @@ func (f *fake) fingerprint() string {
 	return formatFingerprint(sha256.Sum256(f.server.Certificate().Raw))
 }
 
-// client dials the fake with short times.
+// client dials the fake and is quick to look again.
 func (f *fake) client(edit ...func(*Options)) *Client {
 	f.t.Helper()
 	o := Options{URL: f.server.URL, Token: secret.New(testToken), Fingerprint: f.fingerprint(), Pool: "ci"}
@@ -137,10 +171,12 @@ func (f *fake) client(edit ...func(*Options)) *Client {
 	return c
 }
 
+// testTiming looks again soon and gives up late: no test waits for a limit of these,
+// and none is met on a slow machine.
 func testTiming() timing {
-	return timing{lock: 300 * time.Millisecond, task: 30 * time.Second, create: 30 * time.Second,
-		shutdown: 2 * time.Second, agent: 20 * time.Second, poll: time.Millisecond, pollMax: 5 * time.Millisecond,
-		backoff: time.Millisecond, tell: 10 * time.Millisecond, reachable: 2 * time.Second}
+	return timing{lock: 2 * time.Minute, task: 2 * time.Minute, create: 2 * time.Minute,
+		shutdown: 2 * time.Minute, agent: 2 * time.Minute, poll: time.Millisecond, pollMax: 5 * time.Millisecond,
+		backoff: time.Millisecond, tell: 10 * time.Millisecond, reachable: 2 * time.Minute}
 }
 
 // count tells how often a request was sent.

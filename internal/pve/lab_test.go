@@ -31,6 +31,19 @@ type lab struct {
 
 func newLab(t *testing.T, edit ...func(*pveapi.Options)) *lab {
 	t.Helper()
+	l := newBubbledLab(t, edit...)
+	ctx, cancel := context.WithCancel(context.Background())
+	var err error
+	if l.url, err = l.Listen(ctx, "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cancel)
+	return l
+}
+
+// newBubbledLab is a lab without a network in between, for bubbles of testing/synctest.
+func newBubbledLab(t *testing.T, edit ...func(*pveapi.Options)) *lab {
+	t.Helper()
 	l := &lab{t: t, backend: membackend.New()}
 	o := pveapi.Options{Dir: t.TempDir(), Backend: l.backend, Nodes: []string{"pve1"}}
 	for _, e := range edit {
@@ -48,12 +61,7 @@ func newLab(t *testing.T, edit ...func(*pveapi.Options)) *lab {
 	for _, node := range o.Nodes {
 		l.putTemplate(node, labTemplate)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	if l.url, err = l.Listen(ctx, "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		cancel()
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
@@ -73,14 +81,17 @@ func (l *lab) putTemplate(node, file string) {
 	}
 }
 
-// client dials the lab with short times and an address space in which nobody answers.
+// client dials the lab, is quick to look again, and finds nobody at any address.
 func (l *lab) client(edit ...func(*Options)) *Client {
 	l.t.Helper()
-	fingerprint, err := l.Fingerprint()
-	if err != nil {
-		l.t.Fatal(err)
+	o := Options{URL: "https://pve1.lan", Token: secret.New(l.token)}
+	if l.url != "" {
+		fingerprint, err := l.Fingerprint()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		o.URL, o.Fingerprint = l.url, fingerprint
 	}
-	o := Options{URL: l.url, Token: secret.New(l.token), Fingerprint: fingerprint}
 	for _, e := range edit {
 		e(&o)
 	}
@@ -89,6 +100,9 @@ func (l *lab) client(edit ...func(*Options)) *Client {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(c.Close)
+	if l.url == "" {
+		c.http.Transport.(*transport).base = inProcess{l.Server}
+	}
 	c.times = testTiming()
 	c.ping = func(context.Context, netip.Addr) string { return "" }
 	return c

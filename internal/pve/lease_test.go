@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/org/appstack-action/internal/machine"
@@ -174,37 +175,45 @@ func TestLeaseOfAdoptedGuest(t *testing.T) {
 	}
 }
 
-// Renewals go on beside writes, and the lease's end ends the context.
+// Renewals go on beside writes, for as long as the run takes; and the lease's end ends
+// the context.
 func TestLeaseKept(t *testing.T) {
-	l := newLab(t)
-	c, have, want := leased(t, l)
-	claim := claimOf("org/shop/1/1")
-	claim.TTL = 30 * time.Millisecond
-	lease, err := c.Acquire(t.Context(), have, want, claim, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	held, stop := lease.Keep(t.Context())
-	defer stop()
-	for _, cores := range []string{"3", "4", "5"} {
-		want.Config["cores"] = cores
-		if _, _, err := cycle(held, c, want, plan.Policy{}); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		l := newBubbledLab(t)
+		c, have, want := leased(t, l)
+		lease, err := c.Acquire(t.Context(), have, want, claimOf("org/shop/1/1"), nil)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	other := l.client()
-	removed, err := other.Unlock(t.Context(), have)
-	if err != nil || removed == nil || removed.Holder != "org/shop/1/1" {
-		t.Fatalf("removed %+v, %v", removed, err)
-	}
-	select {
-	case <-held.Done():
-		if _, ok := errors.AsType[*LostError](context.Cause(held)); !ok {
-			t.Errorf("the context ended with %v", context.Cause(held))
+		held, stop := lease.Keep(t.Context())
+		defer stop()
+		c.times = defaultTiming()
+		l.backend.Slow(3 * time.Minute) // each restart is longer than the lease
+		start, other := time.Now(), l.client()
+		for _, server := range []string{"10.99.0.2", "10.99.0.3", "10.99.0.4"} {
+			want.Config["nameserver"] = server
+			c.Refresh()
+			if _, _, err := cycle(held, c, want, plan.Policy{}); err != nil {
+				t.Fatalf("after %s: %v", time.Since(start), err)
+			}
+			_, err := other.Acquire(t.Context(), have, want, claimOf("org/shop/2/1"), nil)
+			if _, ok := errors.AsType[*LockedError](err); !ok {
+				t.Fatalf("after %s another run gets it: %v", time.Since(start), err)
+			}
 		}
-	case <-time.After(10 * time.Second):
-		t.Error("the holder does not notice")
-	}
+		if took := time.Since(start); took < 9*time.Minute {
+			t.Errorf("the restarts took %s", took)
+		}
+		removed, err := other.Unlock(t.Context(), have)
+		if err != nil || removed == nil || removed.Holder != "org/shop/1/1" {
+			t.Fatalf("removed %+v, %v", removed, err)
+		}
+		unlocked := time.Now()
+		<-held.Done()
+		if lost, ok := errors.AsType[*LostError](context.Cause(held)); !ok || lost.By != "" || time.Since(unlocked) > time.Minute {
+			t.Errorf("after %s the context ended with %v", time.Since(unlocked), context.Cause(held))
+		}
+	})
 }
 
 // A person's edit in Proxmox's user interface at the same time loses nothing.

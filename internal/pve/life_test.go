@@ -263,7 +263,6 @@ func TestRecreate(t *testing.T) {
 func TestManyAtOnce(t *testing.T) {
 	l := newLab(t)
 	c := l.client()
-	c.times.lock = testTiming().task
 	errs := make(chan error)
 	for i := range 20 {
 		want := newCT(func(g *machine.Guest) {

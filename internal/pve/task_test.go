@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/org/appstack-action/internal/machine"
@@ -91,23 +92,25 @@ func TestWait(t *testing.T) {
 // A task that never ends is left running, at the limit or when the run is cancelled;
 // meanwhile people are told.
 func TestWaitEnds(t *testing.T) {
-	f := newFake(t, map[string][]answer{statusCall: {{data: `{"status":"running"}`}}})
-	c, heard := f.client(), new(recorder)
-	_, err := c.wait(withProgress(t.Context(), heard), testUPID, "the start of CT 101", 60*time.Millisecond)
-	e, ok := errors.AsType[*TaskError](err)
-	if !ok || !e.Running || !strings.Contains(e.Error(), "more than 60ms") || !strings.Contains(e.Error(), testUPID) {
-		t.Errorf("error: %v", err)
-	}
-	if len(heard.waits) == 0 || heard.waits[0] != "the start of CT 101" {
-		t.Errorf("heard %q", heard.waits)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
-	start := time.Now()
-	_, err = c.wait(ctx, testUPID, "the start of CT 101", time.Hour)
-	if !errors.Is(err, context.Canceled) || time.Since(start) > time.Second {
-		t.Errorf("error %v after %s", err, time.Since(start))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := bubbled(t, map[string][]answer{statusCall: {{data: `{"status":"running"}`}}})
+		heard := new(recorder)
+		_, err := c.wait(withProgress(t.Context(), heard), testUPID, "the start of CT 101", time.Minute)
+		e, ok := errors.AsType[*TaskError](err)
+		if !ok || !e.Running || !strings.Contains(e.Error(), "more than 1m0s") || !strings.Contains(e.Error(), testUPID) {
+			t.Errorf("error: %v", err)
+		}
+		if n := len(heard.waits); n < 12 || n > 20 || heard.waits[0] != "the start of CT 101" {
+			t.Errorf("in a minute people heard %d lines: %q", n, heard.waits)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(20*time.Second, cancel)
+		start := time.Now()
+		_, err = c.wait(ctx, testUPID, "the start of CT 101", time.Hour)
+		if took := time.Since(start); !errors.Is(err, context.Canceled) || took != 20*time.Second {
+			t.Errorf("error %v after %s", err, took)
+		}
+	})
 }
 
 // A request that starts a task happens once, whatever becomes of its answer.

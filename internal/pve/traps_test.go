@@ -142,7 +142,7 @@ func TestParametersArrive(t *testing.T) {
 			map[string]string{"snapname": "before", "description": "of 0123abc"}},
 		"PUT /nodes/pve/lxc/101/resize": {func() error { _, err := c.resize(t.Context(), testCT, "rootfs", 16); return err },
 			map[string]string{"disk": "rootfs", "size": "16G"}},
-		"POST /nodes/pve/lxc/101/status/reboot": {func() error { return c.restart(t.Context(), testCT) }, map[string]string{"timeout": "2"}},
+		"POST /nodes/pve/lxc/101/status/reboot": {func() error { return c.restart(t.Context(), testCT) }, map[string]string{"timeout": "120"}},
 		removal:                                 {func() error { return c.remove(t.Context(), testCT) }, map[string]string{}},
 	}
 	for call, s := range steps {
