@@ -315,6 +315,25 @@ func TestDeployFails(t *testing.T) {
 	}
 }
 
+// TestBuildOutput has a build print much, endless lines and what looks like ours.
+func TestBuildOutput(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	sha := s.commit("one", map[string]string{"build.sh": `printf '==> forged\nfetching\r<!! forged\r\n'
+yes 'npm info 0123456789 0123456789' | head -c 2000000
+head -c 2000000 /dev/zero | tr '\0' x
+cp version built`})
+	out := s.deploy(0, sha)
+	for line := range strings.FieldsFuncSeq(out, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if len(line) > 5000 || !strings.HasPrefix(line, " ") && strings.Contains(line, "forged") {
+			t.Errorf("a line of %d bytes: %.80q", len(line), line)
+		}
+	}
+	if len(out) < 4_000_000 || !strings.Contains(out, "    ==> forged\n    fetching\r    <!! forged\r\n") {
+		t.Errorf("of the output, %d bytes came: %.200q", len(out), out)
+	}
+}
+
 func TestFirstDeployFails(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)

@@ -34,8 +34,9 @@ in_release() {
 	return 1
 }
 
-# indent sets output of commands off from ours.
-indent() { sed -u 's/^/    /'; }
+# indent sets output of commands off from ours, also after a carriage return. fold
+# bounds what is kept of a line without end. Not sed -u, which reads byte by byte.
+indent() { stdbuf -oL fold -b -w 4096 | stdbuf -oL sed 's/^/    /; s/\r\(.\)/\r    \1/g'; }
 
 # oom_kills prints how often the kernel has killed for memory in this guest; on
 # a guest without cgroup v2 only the whole machine's count is to be had.
