@@ -85,7 +85,7 @@ func Sysctl(settings map[string]string) string {
 type AptSource struct {
 	URL, Suite string
 	Components []string
-	SignedBy   string // path of the key on the guest, or its URL
+	SignedBy   string // path of the key on the guest
 }
 
 // File returns the repository in deb822 style (sources.list(5)).

@@ -262,7 +262,7 @@ func (c compiler) rule(t task) (task, error) {
 				if source == "" {
 					source = "any"
 				}
-				t.code = words(function, r.Port, r.Protocol, source)
+				t.code = words(function, r.Port, r.Protocol, source, ufwComment(r))
 				return t, nil
 			}
 		}

@@ -29,7 +29,7 @@ var everything = &machine.OS{
 		"shop.service": {Enabled: true, Active: true}, "ssh.service": {Reload: true, Triggers: []string{"/etc/ssh/sshd_config.d/10.conf"}},
 		"cron.service": {Triggers: []string{"/srv/app/.env"}},
 	},
-	Firewall:  &machine.Firewall{Enabled: true, Rules: []machine.Rule{{Port: "22", Protocol: "tcp", From: "10.0.0.0/8"}}},
+	Firewall:  &machine.Firewall{Enabled: true, Rules: []machine.Rule{{Port: "22", Protocol: "tcp", From: "10.0.0.0/8", Comment: "from home"}}},
 	Databases: map[string]machine.Database{"pote": {Owner: "pote", Password: secret.New(`it's \ "x"`), Encoding: "UTF8", Extensions: []string{"pg_trgm"}}},
 	Release:   &machine.Release{SHA: "abc", Units: []string{"web.service"}, Input: secret.New("deploy key")},
 	Timezone:  "Europe/Berlin", Locale: "C.UTF-8",
@@ -69,9 +69,9 @@ add_key 'app' 'AAAAC3NzaC1lZDI1NTE5AAAAIGEfSrxPGG/H2rRTCdiWDrXoOJczk3dOXuuL6dXCd
 write_file '/etc/ssh/sshd_config.d/10.conf' '0644' 'root' 'root' 'sshd -tf' <<< x
 remove_key 'app' 'nonsense line'
 reload_unit 'ssh.service'
-add_rule '22' 'tcp' '10.0.0.0/8'
+add_rule '22' 'tcp' '10.0.0.0/8' 'appstack: from home'
 enable_firewall
-remove_rule '3000' 'tcp' 'any' # confirm
+remove_rule '3000' 'tcp' 'any' 'appstack' # confirm
 set_timezone 'Europe/Berlin'
 set_locale 'C.UTF-8'
 `

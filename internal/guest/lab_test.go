@@ -225,10 +225,15 @@ func TestPackagesAndFirewall(t *testing.T) {
 	want := base(g)
 	want.Packages = map[string]string{"ufw": "", "tree": "", "awk": ""}
 	want.Firewall = &machine.Firewall{Enabled: true, Rules: []machine.Rule{
-		{Port: "22", Protocol: "tcp"}, {Port: "3000", Protocol: "tcp"}, {Port: "8000:8010", Protocol: "udp", From: "10.0.0.0/8"},
+		{Port: "22", Protocol: "tcp", Comment: "grüße, 100% #1"}, {Port: "3000", Protocol: "tcp"}, {Port: "8000:8010", Protocol: "udp", From: "10.0.0.0/8"},
 	}}
 	c := dial(t, options(g))
 	mustApply(t, c, want)
+	converged(t, c, want)
+	want.Firewall.Rules[0].Comment = "everybody"
+	if p := mustApply(t, c, want); !strings.Contains(p.String(), `~ set rule 22/tcp: comment "grüße, 100% #1" → "everybody"`) {
+		t.Errorf("another comment gives\n%s", p)
+	}
 	converged(t, c, want)
 	g.Run(t, "ufw allow 5432/tcp; ufw deny 25/tcp; ufw limit 2222/tcp")
 	want.Firewall.Rules = want.Firewall.Rules[:1]
@@ -244,7 +249,7 @@ func TestPackagesAndFirewall(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", cmp.Diff(text, got))
 	}
 	converged(t, c, want)
-	if status := g.Run(t, "ufw status verbose"); !strings.Contains(status, "deny (incoming)") || strings.Contains(status, "3000") || !strings.Contains(status, "5432") {
+	if status := g.Run(t, "ufw status verbose"); !strings.Contains(status, "deny (incoming)") || strings.Contains(status, "3000") || !strings.Contains(status, "5432") || !strings.Contains(status, "# appstack: everybody") {
 		t.Errorf("ufw status:\n%s", status)
 	}
 

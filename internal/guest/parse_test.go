@@ -141,6 +141,8 @@ func TestRule(t *testing.T) {
 	}{
 		{"allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", "", machine.Rule{Port: "22", Protocol: "tcp"}},
 		{"allow tcp 22 ::/0 any fd00::/8 in", "617070737461636b", machine.Rule{Port: "22", Protocol: "tcp", From: "fd00::/8", Ours: true}},
+		{"allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", "617070737461636b3a206ff6", machine.Rule{Port: "22", Protocol: "tcp", Ours: true, Comment: "o\xf6"}},
+		{"allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", "617070737461636b73", machine.Rule{Port: "22", Protocol: "tcp"}}, // appstacks
 		{"allow any 53 0.0.0.0/0 any 0.0.0.0/0 in", "", machine.Rule{Text: "allow any 53 0.0.0.0/0 any 0.0.0.0/0 in"}},
 		{"allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 OpenSSH - in", "", machine.Rule{Text: "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 OpenSSH - in"}},
 		{"allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in_eth0", "", machine.Rule{Text: "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in_eth0"}},

@@ -188,8 +188,8 @@ remove_key() { # USER KEY
 
 ## firewall
 
-add_rule() { # PORT PROTOCOL FROM
-	ufw allow proto "$2" from "$3" to any port "$1" comment appstack
+add_rule() { # PORT PROTOCOL FROM COMMENT
+	ufw allow proto "$2" from "$3" to any port "$1" comment "$4"
 }
 
 remove_rule() { # PORT PROTOCOL FROM

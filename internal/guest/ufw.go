@@ -7,8 +7,23 @@ import (
 	"github.com/org/appstack-action/internal/machine"
 )
 
-// ruleComment marks our rules in UFW.
+// ruleComment marks our rules in UFW; a comment of the stack's comes after it.
 const ruleComment = "appstack"
+
+// ufwComment returns what UFW keeps with a rule of ours.
+func ufwComment(r machine.Rule) string {
+	if r.Comment == "" {
+		return ruleComment
+	}
+	return ruleComment + ": " + r.Comment
+}
+
+// ours tells from what UFW keeps with a rule whether it is ours, and the stack's comment.
+func ours(text string) (comment string, ok bool) {
+	rest, ok := strings.CutPrefix(text, ruleComment)
+	comment, more := strings.CutPrefix(rest, ": ")
+	return comment, ok && (more || rest == "")
+}
 
 // rule reads a tuple of UFW's user.rules, which is how UFW itself reads its rules
 // back (ufw(8), common.py): "action protocol dport dst sport src direction". What is
@@ -20,7 +35,10 @@ func rule(tuple, comment string) machine.Rule {
 	if !plain {
 		return machine.Rule{Text: tuple}
 	}
-	r := machine.Rule{Port: f[2], Protocol: f[1], Ours: decoded(comment) == ruleComment}
+	r := machine.Rule{Port: f[2], Protocol: f[1]}
+	if text, ok := ours(decoded(comment)); ok {
+		r.Ours, r.Comment = true, text
+	}
 	if !isAny(f[5]) {
 		r.From = f[5]
 	}

@@ -88,8 +88,11 @@ type Rule struct {
 	Port     string `json:"port"`           // "22", "8000:8010"
 	Protocol string `json:"protocol"`       // tcp or udp
 	From     string `json:"from,omitempty"` // CIDR; empty: anywhere
-	// Ours marks the rules that appstack added, by their comment: only those are ever removed.
+	// Ours marks the rules that appstack added, by their comment: only those are ever
+	// changed or removed.
 	Ours bool `json:"ours,omitempty"`
+	// Comment says what one of ours is for.
+	Comment string `json:"comment,omitempty"`
 	// Text is observed only: a rule of another form than the above ("deny in tcp 25"),
 	// which is never ours; the other fields are empty then.
 	Text string `json:"text,omitempty"`

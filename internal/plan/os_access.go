@@ -155,16 +155,14 @@ func (d *osDiff) firewall() {
 	if d.have.Firewall != nil {
 		have = *d.have.Firewall
 	}
-	wanted, open := map[string]bool{}, map[string]bool{}
+	wanted, open := map[string]bool{}, map[string]machine.Rule{}
 	for _, r := range have.Rules {
-		open[RuleName(r)] = true
+		open[RuleName(r)] = r
 	}
 	for _, r := range d.want.Firewall.Rules {
 		if name := RuleName(r); !wanted[name] {
 			wanted[name] = true
-			if !open[name] {
-				d.add(Add, "rule", name, "not open", Hot)
-			}
+			d.rule(name, r, open)
 		}
 	}
 	if d.want.Firewall.Enabled && !have.Enabled {
@@ -178,6 +176,17 @@ func (d *osDiff) firewall() {
 		default:
 			d.note("the firewall has a rule that is not in the stack and stays: %s", name)
 		}
+	}
+}
+
+// rule opens what is not open. A rule of somebody else's that opens it is left alone.
+func (d *osDiff) rule(name string, want machine.Rule, open map[string]machine.Rule) {
+	have, ok := open[name]
+	switch {
+	case !ok:
+		d.add(Add, "rule", name, "not open", Hot)
+	case have.Ours && have.Comment != want.Comment:
+		d.add(Set, "rule", name, fmt.Sprintf("comment %q → %q", have.Comment, want.Comment), Hot)
 	}
 }
 

@@ -349,6 +349,13 @@ shop/dev: 1 to add, 0 to change, 1 to remove
   note: the firewall has a rule that is not in the stack and stays: 53/udp
   note: the firewall has a rule that is not in the stack and stays: deny tcp 25 0.0.0.0/0 any 0.0.0.0/0 in
 `},
+	{"comments of firewall rules", &machine.OS{Firewall: &machine.Firewall{Enabled: true, Rules: []machine.Rule{
+		{Port: "22", Protocol: "tcp"}, {Port: "80", Protocol: "tcp", Ours: true, Comment: "web"}, {Port: "81", Protocol: "tcp", Ours: true}}}},
+		&machine.OS{Firewall: &machine.Firewall{Enabled: true, Rules: []machine.Rule{
+			{Port: "22", Protocol: "tcp", Comment: "a person's rule, which stays"}, {Port: "80", Protocol: "tcp", Comment: "the web"}, {Port: "81", Protocol: "tcp"}}}}, `
+shop/dev: 0 to add, 1 to change, 0 to remove
+  ~ set rule 80/tcp: comment "web" → "the web"
+`},
 	{"one network written in two ways", &machine.OS{Firewall: &machine.Firewall{Enabled: true, Rules: []machine.Rule{
 		{Port: "22", Protocol: "tcp", From: "10.0.0.5"}, {Port: "80", Protocol: "tcp", From: "10.0.0.0/8", Ours: true}, {Port: "81", Protocol: "tcp"}}}},
 		&machine.OS{Firewall: &machine.Firewall{Enabled: true, Rules: []machine.Rule{

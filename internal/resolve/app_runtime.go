@@ -41,20 +41,35 @@ func (b *osBuilder) node() {
 	b.install("nodejs")
 	const list, key, pin = "/etc/apt/sources.list.d/appstack-node.sources", "/etc/apt/keyrings/appstack-node.asc", "/etc/apt/preferences.d/appstack-node"
 	b.dir("/etc/apt/keyrings", 0o755, "root", "root")
-	signedBy := src.SignedBy
-	if !strings.Contains(signedBy, "BEGIN PGP") {
-		b.problems.Add(diag.Diagnostic{
-			Severity: diag.Error, Pos: b.env.Pos("app.node_source.signed_by"),
-			Summary: "the repository's key has to be in the stack file, so that nobody can change it on the way",
-			Hint:    "write what `curl -fsSL " + signedBy + "` prints, with `signed_by: |`",
-		})
-	}
-	b.file(key, strings.TrimSpace(signedBy)+"\n")
+	b.file(key, b.signingKey(src.SignedBy))
 	b.file(list, templates.AptSource{URL: src.URL, Suite: src.Suite, Components: src.Components, SignedBy: key}.File())
 	if host := hostOf(src.URL); host != "" {
 		b.file(pin, "Package: nodejs\nPin: origin "+host+"\nPin-Priority: 700\n")
 	}
 }
+
+// signingKey returns an apt repository's key: signed_by itself, or what its file has.
+func (b *osBuilder) signingKey(signedBy string) string {
+	key := signedBy
+	if !strings.Contains(key, pgpKey) {
+		text, err := b.in.ReadFile(signedBy)
+		if err != nil {
+			b.problems.Errorf(b.env.Pos("app.node_source.signed_by"), "cannot read the repository's key: %v", err)
+			return ""
+		}
+		key = string(text)
+	}
+	if !strings.Contains(key, pgpKey) {
+		b.problems.Add(diag.Diagnostic{
+			Severity: diag.Error, Pos: b.env.Pos("app.node_source.signed_by"),
+			Summary: signedBy + " is no ASCII-armoured OpenPGP key",
+			Hint:    "`gpg --enarmor` turns a binary one into text",
+		})
+	}
+	return strings.TrimSpace(key) + "\n"
+}
+
+const pgpKey = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
 // python asks for Python with venv, of the distribution's minor version or a given one.
 func (b *osBuilder) python() {

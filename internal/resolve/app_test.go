@@ -95,7 +95,8 @@ func TestOSStateReports(t *testing.T) {
 		{"secret in a command", "npm start", "npm start ${secret.queue}", "a secret in app.services.web.start"},
 		{"PORT", "branch: dev", "branch: dev, env_vars: {PORT: 1}", "PORT is each service's own"},
 		{"python version", "runtime: node", "runtime: python\n      version: \"3.12\"", "has no Python 3.12, it has 3.11"},
-		{"node key", "runtime: node", "runtime: node\n      version: 22\n      node_source: {url: \"https://d\", signed_by: \"https://d/key\"}", "the repository's key has to be in the stack file"},
+		{"node key", "runtime: node", "runtime: node\n      version: 22\n      node_source: {url: \"https://d\", signed_by: node.asc}", "node.asc is no ASCII-armoured OpenPGP key"},
+		{"node key's file", "runtime: node", "runtime: node\n      version: 22\n      node_source: {url: \"https://d\", signed_by: gone.asc}", "cannot read the repository's key: no such file"},
 		{"node version", "runtime: node", "runtime: node\n      version: 22", "needs an apt repository"},
 	}
 	for _, tt := range tests {

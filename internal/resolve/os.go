@@ -25,6 +25,8 @@ type inputs struct {
 	DeployPublicKey string
 	// IsSecret tells whether a text holds a secret; nil: none does.
 	IsSecret func(string) bool
+	// ReadFile reads a file of the repository.
+	ReadFile func(path string) ([]byte, error)
 	// Problems takes what the environment cannot have, at its place in the stack.
 	Problems *diag.List
 }
@@ -172,7 +174,7 @@ func (b *osBuilder) firewall() {
 		}
 	}
 	for _, r := range base.Firewall {
-		fw.Rules = append(fw.Rules, machine.Rule{Port: r.Port, Protocol: r.Protocol, From: r.From, Ours: true})
+		fw.Rules = append(fw.Rules, machine.Rule{Port: r.Port, Protocol: r.Protocol, From: r.From, Comment: r.Comment, Ours: true})
 	}
 	fw.Rules = distinctRules(fw.Rules)
 	b.os.Firewall = fw

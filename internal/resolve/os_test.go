@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -63,6 +64,15 @@ func testInputs(problems *diag.List) inputs {
 		DeployPublicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl appstack",
 		IsSecret: func(text string) bool {
 			return slices.ContainsFunc(slices.Collect(maps.Values(testSecrets)), func(s string) bool { return strings.Contains(text, s) })
+		},
+		ReadFile: func(path string) ([]byte, error) {
+			switch path {
+			case "deploy/node.asc":
+				return []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----\nx\n"), nil
+			case "node.asc":
+				return []byte("binary"), nil
+			}
+			return nil, errors.New("no such file")
 		},
 		Problems: problems,
 	}

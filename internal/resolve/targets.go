@@ -156,7 +156,7 @@ func (c Context) target(st *stack.Stack, e *stack.Env, problems *diag.List) (Tar
 
 func (c Context) inputs(public string, problems *diag.List) inputs {
 	return inputs{
-		SHA: c.SHA, Repository: c.CloneURL, Token: c.Token, DeployPublicKey: public, IsSecret: c.IsSecret, Problems: problems,
+		SHA: c.SHA, Repository: c.CloneURL, Token: c.Token, DeployPublicKey: public, IsSecret: c.IsSecret, ReadFile: c.ReadFile, Problems: problems,
 	}
 }
 

@@ -70,7 +70,8 @@ type AptSource struct {
 	Suite string `yaml:"suite"`
 	// Components in the repository.
 	Components OneOrMore `yaml:"components"`
-	// The repository's signing key: an ASCII-armoured OpenPGP key or its URL.
+	// The repository's signing key, ASCII-armoured OpenPGP: the key itself, or
+	// its file in the repository.
 	SignedBy string `yaml:"signed_by"`
 }
 

@@ -45,7 +45,19 @@ func (a *App) validateRuntime(p place) {
 	source := p.child("node_source")
 	source.child("url").required(a.NodeSource.URL, "such as https://deb.nodesource.com/node_22.x")
 	source.child("url").webURL(a.NodeSource.URL)
-	source.child("signed_by").required(a.NodeSource.SignedBy, "the repository's key, or its URL")
+	a.NodeSource.validate(source)
+}
+
+// validate refuses the key's address: what it serves can be another key tomorrow.
+func (s *AptSource) validate(p place) {
+	at := p.child("signed_by")
+	switch key := s.SignedBy; {
+	case !at.required(key, "the repository's key, or its file in this repository") || pending(key) || strings.Contains(key, "-----BEGIN PGP"):
+	case strings.Contains(key, "://"):
+		at.fail("commit what `curl -fsSL "+key+"` prints, and name its file", "can't be fetched at each run: whoever answers decides what is trusted")
+	default:
+		at.relative(key)
+	}
 }
 
 func (s *Source) validate(p place) {

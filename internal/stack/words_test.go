@@ -93,7 +93,7 @@ projects:
         base: {firewall: [443]}
         app:
           runtime: node
-          node_source: {url: https://deb.example.org/node_22.x, signed_by: https://deb.example.org/key.asc}
+          node_source: {url: https://deb.example.org/node_22.x, signed_by: deploy/node.asc}
           services: {backend: {}, frontend: {health: /}}
           postgres: {password: "${secret.db}", backup: {}}
           cron: [{name: x, schedule: "@daily", run: x}]
