@@ -64,7 +64,7 @@ func upCommand() *cobra.Command {
 	flags.DurationVar(&o.AuthDelay, "auth-delay", 3*time.Second, "how long a refused login waits, as on Proxmox")
 	flags.StringSliceVar(&f.templates, "template", []string{"bookworm"}, "Debian releases to offer as templates: bookworm, trixie")
 	flags.StringSliceVar(&o.Repos, "repo", nil, "owner/name of repositories to make on the lab's GitHub")
-	flags.StringArrayVar(&f.faults, "faults", nil, `faults as JSON, such as '{"path": "/nodes/*/lxc", "status": 596}'`)
+	flags.StringArrayVar(&f.faults, "faults", nil, `a fault as JSON, such as '{"path": "/nodes/*/lxc", "status": 596}' or '{"guest": 101, "late_ssh": "20s"}'; docs/lab.md lists them`)
 	flags.BoolVar(&o.GuardHost, "guard-host", false, "refuse private addresses behind the default route to this machine, too")
 	flags.BoolVar(&f.keep, "keep", false, "leave guests and state on Ctrl-C; the next up goes on with them")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log what the lab does")
@@ -94,7 +94,7 @@ func (f upFlags) complete(o *lab.Options, log io.Writer) (err error) {
 func up(ctx context.Context, out io.Writer, o lab.Options, f upFlags) error {
 	var faults []pveapi.Fault
 	for _, text := range f.faults {
-		fault, err := lab.ParseFault(text)
+		fault, err := pveapi.ParseFault(text)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+
+	"github.com/org/appstack-action/internal/lab/pveapi"
 )
 
 // Options say where a lab's containers live.
@@ -39,7 +41,7 @@ type Backend struct {
 
 	mu     sync.Mutex
 	guests map[int]*guest
-	faults map[int]Fault
+	ask    func(vmid int) pveapi.Trouble // what goes wrong with the start of a guest
 	closed bool
 	watch  sync.WaitGroup
 }
@@ -64,7 +66,7 @@ func Open(ctx context.Context, opt Options) (*Backend, error) {
 	}
 	b := &Backend{
 		opt: opt, store: st, limits: newLimiter(),
-		events: make(chan int, 64), guests: map[int]*guest{}, faults: map[int]Fault{},
+		events: make(chan int, 64), guests: map[int]*guest{},
 	}
 	if b.lxcfs, err = startLXCFS(ctx, opt.Dir); err != nil {
 		opt.Log.Warn("containers will see the machine's memory, not theirs", "error", err)

@@ -217,17 +217,3 @@ func TestVolumesAndNesting(t *testing.T) {
 		}
 	})
 }
-
-func TestFaults(t *testing.T) {
-	g := lab.Guest(t)
-	b := lab.Backend(t)
-	must(t, b.Stop(t.Context(), g.VMID))
-	b.Misbehave(g.VMID, lxc.Fault{LateSSH: 3 * time.Second})
-	must(t, b.Start(t.Context(), g.VMID, g.Config, func(string) {}))
-	g.Wait(t)
-	u, err := b.Usage(t.Context(), g.VMID)
-	must(t, err)
-	if u.Uptime < 3*time.Second {
-		t.Errorf("sshd came after %s already", u.Uptime)
-	}
-}

@@ -68,7 +68,8 @@ func (b *Backend) start(ctx context.Context, g *guest, config map[string]string)
 }
 
 func (b *Backend) boot(ctx context.Context, g *guest, meta meta) error {
-	if err := errors.Join(b.customize(g, meta.Config), b.seccomp(g, meta.Config), b.plantFault(g)); err != nil {
+	trouble := b.troubleOf(g.vmid)
+	if err := errors.Join(b.customize(g, meta.Config), b.seccomp(g, meta.Config), plantLateSSH(g, trouble.LateSSH)); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(g.dir, "config"), []byte(b.lxcConfig(g, meta)), 0o644); err != nil {
@@ -95,7 +96,7 @@ func (b *Backend) boot(ctx context.Context, g *guest, meta meta) error {
 	if err := b.adopt(g, pid); err != nil {
 		return err
 	}
-	b.rebootLater(g.vmid, g.running())
+	b.rebootLater(g.vmid, g.running(), trouble.RebootAfter)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/org/appstack-action/internal/lab/labtest"
 	"github.com/org/appstack-action/internal/lab/lxc"
+	"github.com/org/appstack-action/internal/lab/pveapi"
 )
 
 // soakCycles is how many containers TestSoak makes and destroys: a few, or as many as
@@ -69,7 +70,9 @@ func cycle(t *testing.T, vmid int, addr netip.Prefix) error {
 		return err
 	}
 	if trouble == 1 {
-		b.Misbehave(vmid, lxc.Fault{RebootAfter: time.Second})
+		if err := lab.Up(t).PVE.Inject(pveapi.Fault{Guest: vmid, RebootAfter: time.Second}); err != nil {
+			return err
+		}
 	}
 	if err := b.Start(ctx, vmid, config, func(string) {}); err != nil {
 		return err

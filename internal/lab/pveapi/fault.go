@@ -10,45 +10,60 @@ import (
 	"time"
 )
 
-// Fault makes the next calls go wrong. Match it by Method and Path (a glob below
-// /api2/json: /nodes/*/lxc/101/config; * stands for one segment), or by Task.
+// Fault is something that goes wrong on demand: with the next calls of a Path, the next
+// tasks of a kind, a Storage, a Node or a Guest, one of these for each Fault.
 type Fault struct {
-	Method string `json:"method,omitempty"` // "" or * : any
-	Path   string `json:"path,omitempty"`
-	Task   string `json:"task,omitempty"`  // type of a task (vzcreate), optionally with an id: vzcreate:101
-	Times  int    `json:"times,omitempty"` // how many calls; 0: one, -1: until cleared
-	Skip   int    `json:"skip,omitempty"`  // calls to let pass first
+	Method  string `json:"method,omitempty"`  // of the calls; "" or *: any
+	Path    string `json:"path,omitempty"`    // a glob below /api2/json: /nodes/*/lxc/101/config; * is one segment
+	Task    string `json:"task,omitempty"`    // type of a task (vzcreate), optionally with an id: vzcreate:101
+	Storage string `json:"storage,omitempty"` // it is full
+	Node    string `json:"node,omitempty"`    // it is off the cluster; its guests go on running
+	Guest   int    `json:"guest,omitempty"`   // vmid, of a guest that need not exist yet; [AnyGuest], in JSON *: whichever
+
+	Times int `json:"times,omitempty"` // how many calls, tasks or starts; 0: one, -1: until cleared
+	Skip  int `json:"skip,omitempty"`  // how many to let pass first
 
 	Status int           `json:"status,omitempty"` // answer this instead, without taking effect
 	Reason string        `json:"reason,omitempty"` // the status line's text, and the body's message
 	Drop   string        `json:"drop,omitempty"`   // "before" or "after" taking effect: close without an answer
-	Delay  time.Duration `json:"delay,omitempty"`  // wait this long first; in JSON 2s, or nanoseconds
+	Delay  time.Duration `json:"delay,omitempty"`  // a call or a task waits this long first
 
 	TaskLine  int    `json:"task_line,omitempty"`  // the task fails once its log has so many lines
 	TaskError string `json:"task_error,omitempty"` // its exit status; without TaskLine it fails before it begins
 	TaskWarn  string `json:"task_warn,omitempty"`  // it ends in WARNINGS with this line
 	TaskHang  bool   `json:"task_hang,omitempty"`  // it never ends, unless it is stopped
+
+	Lock        string        `json:"lock,omitempty"`         // the guest's setting "lock" has this value, from now or its creation's end on
+	Hold        time.Duration `json:"hold,omitempty"`         // who next wants the guest's file lock finds it held, for so long
+	LateSSH     time.Duration `json:"late_ssh,omitempty"`     // after a start the guest's sshd listens that much later
+	RebootAfter time.Duration `json:"reboot_after,omitempty"` // so long after a start the guest reboots by itself
 }
+
+// AnyGuest as a [Fault]'s Guest is whichever guest comes first.
+const AnyGuest = -1
 
 type faults struct{ list []*Fault }
 
-// Inject adds a fault; those added first are looked at first.
+// Inject adds a fault; those added first are looked at first. What a storage, a node or
+// a lock suffers from, it suffers from until the fault is cleared.
 func (s *Server) Inject(f Fault) error {
-	if f.Path == "" && f.Task == "" {
-		return errors.New("cannot inject a fault without a path or a task")
-	}
-	if _, err := path.Match(f.Path, "/"); err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.check(f); err != nil {
 		return fmt.Errorf("cannot inject a fault: %w", err)
-	}
-	if f.Drop != "" && f.Drop != "before" && f.Drop != "after" {
-		return fmt.Errorf("cannot inject a fault: drop is before or after, not %q", f.Drop)
 	}
 	if f.Times == 0 {
 		f.Times = 1
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults.list = append(s.faults.list, &f)
+	switch {
+	case f.Storage != "":
+		s.full[f.Storage] = true
+	case f.Node != "":
+		s.offline[f.Node] = true
+	default:
+		s.faults.list = append(s.faults.list, &f)
+		return s.lockNewGuests()
+	}
 	return nil
 }
 
@@ -62,13 +77,19 @@ func (s *Server) ClearFaults() {
 	clear(s.offline)
 }
 
-// Faults returns what still waits.
+// Faults returns what still waits, and which storages are full and nodes offline.
 func (s *Server) Faults() []Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Fault
 	for _, f := range s.faults.list {
 		out = append(out, *f)
+	}
+	for _, id := range sorted(s.full) {
+		out = append(out, Fault{Storage: id})
+	}
+	for _, name := range sorted(s.offline) {
+		out = append(out, Fault{Node: name})
 	}
 	return out
 }
@@ -77,43 +98,18 @@ func (s *Server) Faults() []Fault {
 func (s *Server) FillStorage(id string, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.full[id] = full
+	if s.full[id] = full; !full {
+		delete(s.full, id)
+	}
 }
 
 // SetOffline takes a node off the cluster, or brings it back. Its guests go on running.
 func (s *Server) SetOffline(node string, offline bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.offline[node] = offline
-}
-
-// SetLock sets or, with "", removes the setting "lock" of a guest, as pct set --lock and
-// pct unlock do on the node.
-func (s *Server) SetLock(vmid int, lock string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g := s.st.Guests[vmid]
-	if g == nil {
-		return fmt.Errorf("cannot lock guest %d: it does not exist", vmid)
+	if s.offline[node] = offline; !offline {
+		delete(s.offline, node)
 	}
-	if g.Conf.Current["lock"] = lock; lock == "" {
-		delete(g.Conf.Current, "lock")
-	}
-	return s.save()
-}
-
-// SetOption changes a setting of a guest out of band, as pct set does on the node; "" removes it.
-func (s *Server) SetOption(vmid int, option, value string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g := s.st.Guests[vmid]
-	if g == nil {
-		return fmt.Errorf("cannot change guest %d: it does not exist", vmid)
-	}
-	if g.Conf.Current[option] = value; value == "" {
-		delete(g.Conf.Current, option)
-	}
-	return s.save()
 }
 
 // take finds the first fault that matches and counts it.

@@ -2,6 +2,7 @@ package pveapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -129,6 +130,63 @@ func TestFileLock(t *testing.T) {
 	}
 }
 
+// lateFault is a fault that a Backend without machines cannot carry out.
+var lateFault = pveapi.Fault{Guest: 101, LateSSH: time.Second}
+
+func TestFaultOfAGuest(t *testing.T) {
+	l := newLab(t, pveapi.Options{LockTimeout: 50 * time.Millisecond})
+	for _, f := range []pveapi.Fault{{Guest: 101, Lock: "backup"}, {Guest: pveapi.AnyGuest, Hold: time.Second, Skip: 1}} {
+		if err := l.Inject(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.task(t, "OK", "POST", "/nodes/pve1/lxc", createForm("101"))
+	if got := l.call(t, "GET", "/nodes/pve1/lxc/101/config", nil).Data.(map[string]any)["lock"]; got != "backup" {
+		t.Errorf("the new guest's lock is %v", got)
+	}
+	r := l.call(t, "PUT", "/nodes/pve1/lxc/101/config", url.Values{"memory": {"300"}})
+	if want := "can't lock file '/run/lock/lxc/pve-config-101.lock' - got timeout"; r.Reason != want {
+		t.Errorf("got %d %q, want %q", r.Status, r.Reason, want)
+	}
+	if left := l.Faults(); len(left) > 0 {
+		t.Errorf("still waiting: %+v", left)
+	}
+	l.eventually(t, "the hold's end", func() bool {
+		return l.call(t, "PUT", "/nodes/pve1/lxc/101/config", url.Values{"memory": {"300"}}).Reason == "CT is locked (backup)"
+	})
+}
+
+func TestFaultsThatWouldNeverCome(t *testing.T) {
+	l := newLab(t, pveapi.Options{})
+	for _, f := range []pveapi.Fault{
+		{}, {Status: 500}, {Path: "/version", Task: "vzcreate", Status: 500}, {Path: "[", Status: 500},
+		{Path: "/version", Drop: "sometimes"}, {Node: "pve2"}, {Storage: "nowhere"}, {Guest: 101}, {Path: "/version", Lock: "backup"}, lateFault,
+	} {
+		if err := l.Inject(f); err == nil {
+			t.Errorf("%+v was taken", f)
+		}
+	}
+}
+
+func FuzzParseFault(f *testing.F) {
+	f.Add(`{"guest": "*", "late_ssh": "20s", "reboot_after": "1m", "times": -1}`)
+	f.Add(`{"path": "/nodes/*/lxc", "status": 596, "delay": "2s", "drop": "after"}`)
+	f.Add(`{"task": "vzcreate:101", "task_line": 3, "task_error": "x"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		fault, err := pveapi.ParseFault(text)
+		if err != nil {
+			return
+		}
+		raw, err := json.Marshal(fault)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := pveapi.ParseFault(string(raw)); err != nil || again != fault {
+			t.Errorf("%s is %+v, written as %s it is %+v, %v", text, fault, raw, again, err)
+		}
+	})
+}
+
 func TestControlPort(t *testing.T) {
 	l := newLab(t, pveapi.Options{})
 	ctl := httptest.NewServer(l.Control())
@@ -148,22 +206,24 @@ func TestControlPort(t *testing.T) {
 			t.Errorf("%s %s: %s, want %d", method, path, res.Status, want)
 		}
 	}
-	post("POST", "/faults", `{"method":"GET","path":"/version","status":502,"delay":"1ms"}`, 200)
+	post("POST", "/faults", `{"method":"GET","path":"/version","status":502,"delay":"1ms"}`, 204)
 	if r := l.call(t, "GET", "/version", nil); r.Status != 502 || r.Reason != "Bad Gateway" {
 		t.Errorf("fault by the control port: %d %q", r.Status, r.Reason)
 	}
 	post("POST", "/faults", `{"status":502}`, 400)
 	post("POST", "/faults", `{"path":"/version","colour":"red"}`, 400)
-	post("POST", "/nodes/pve1/offline", "", 200)
+	post("POST", "/nodes/pve7/offline", "", 400)
+	post("POST", "/storages/nowhere/full", "", 400)
+	post("POST", "/nodes/pve1/offline", "", 204)
 	if r := l.call(t, "GET", "/nodes/pve1/status", nil); r.Status != 595 {
 		t.Errorf("node taken offline: %d", r.Status)
 	}
-	post("DELETE", "/faults", "", 200)
-	post("POST", "/guests/199/lock?lock=backup", "", 400)
+	post("DELETE", "/faults", "", 204)
+	post("POST", "/guests/199/lock?as=backup", "", 400)
 	if r := l.Requests(); len(r) != 2 || r[0].Status != 502 || r[1].Identity != "root@pam!ci" {
 		t.Errorf("log of requests: %+v", r)
 	}
-	post("DELETE", "/requests", "", 200)
+	post("DELETE", "/requests", "", 204)
 	if r := l.Requests(); len(r) != 0 {
 		t.Errorf("log of requests was not emptied: %+v", r)
 	}

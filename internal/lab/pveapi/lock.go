@@ -18,6 +18,7 @@ func (s *Server) lockGuest(ctx context.Context, vmid int, t *task) (func(), erro
 	deadline := time.NewTimer(s.opt.LockTimeout)
 	defer deadline.Stop()
 	waited := false
+	s.holdFirst(vmid)
 	for s.locks[vmid] != nil {
 		if t != nil && !waited {
 			t.log("trying to acquire lock...")
@@ -54,20 +55,4 @@ func lockFile(vmid int, g *guest) string {
 		return "/var/lock/qemu-server/lock-" + itoa(vmid) + ".conf"
 	}
 	return "/run/lock/lxc/pve-config-" + itoa(vmid) + ".lock"
-}
-
-// HoldLock takes a guest's file lock until the function returned is called, as another
-// process on the node would.
-func (s *Server) HoldLock(vmid int) (release func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	unlock, err := s.lockGuest(context.Background(), vmid, nil)
-	if err != nil {
-		return func() {}
-	}
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		unlock()
-	}
 }

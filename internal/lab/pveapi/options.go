@@ -145,6 +145,9 @@ func New(o Options) (*Server, error) {
 	if err := s.loadTasks(); err != nil {
 		return nil, err
 	}
+	if b, ok := o.Backend.(Troubled); ok {
+		b.Trouble(s.trouble)
+	}
 	go s.watchBackend()
 	return s, nil
 }

@@ -3,6 +3,7 @@ package pveapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -83,7 +84,7 @@ func (s *Server) work(t *task, run func(*task) error) {
 	defer s.mu.Unlock()
 	err := s.sabotaged(t, run)
 	s.finish(t, err)
-	if serr := s.save(); serr != nil {
+	if serr := errors.Join(s.lockNewGuests(), s.save()); serr != nil {
 		s.opt.Log.Error("state not saved", "err", serr)
 	}
 }
