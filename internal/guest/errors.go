@@ -19,16 +19,23 @@ type StepError struct {
 }
 
 func (e *StepError) Error() string {
-	verb := fmt.Sprintf("failed with exit code %d", e.Code)
+	text := fmt.Sprintf("cannot %s %s: ", e.Step.Verb, e.Step.Resource)
+	if m := deployFailed.FindAllStringSubmatch(e.Tail, -1); m != nil {
+		last := m[len(m)-1]
+		return text + last[1] + " failed: " + last[2]
+	}
+	end := fmt.Sprintf("exit status %d", e.Code)
 	if e.TimedOut {
-		verb = "took too long and was ended"
+		end = "it took too long and was ended"
 	}
-	line := e.Tail[strings.LastIndexByte(e.Tail, '\n')+1:]
-	if line != "" {
-		verb += ": " + line
+	if line := e.Tail[strings.LastIndexByte(e.Tail, '\n')+1:]; line != "" {
+		return text + line + " (" + end + ")"
 	}
-	return fmt.Sprintf("%s %s %s", e.Step.Verb, e.Step.Resource, verb)
+	return text + end
 }
+
+// deployFailed is how deploy_app.sh ends its part that fails: the part, its time, why.
+var deployFailed = regexp.MustCompile(`(?m)^<!! (.+?) \([0-9.]+ s\): (.+)$`)
 
 // Hint tells what to do about it.
 func (e *StepError) Hint() string {

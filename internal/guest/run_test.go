@@ -111,6 +111,31 @@ func TestStepsInOrder(t *testing.T) {
 	}
 }
 
+func TestStepErrorIsASentence(t *testing.T) {
+	install := plan.Step{Verb: plan.Install, Resource: plan.Resource{Kind: "package", Name: "nodejss"}}
+	deploy := plan.Step{Verb: plan.Deploy, Resource: plan.Resource{Kind: "release", Name: "4f2c9e1"}}
+	for want, e := range map[string]StepError{
+		"cannot install package nodejss: E: Unable to locate package nodejss (exit status 100)": {
+			Step: install, Code: 100, Tail: "Reading package lists...\nE: Unable to locate package nodejss",
+		},
+		"cannot install package nodejss: exit status 1":                  {Step: install, Code: 1},
+		"cannot install package nodejss: it took too long and was ended": {Step: install, Code: 124, TimedOut: true},
+		"cannot deploy release 4f2c9e1: build failed: backend: exit status 1; aaaaaaa serves": {
+			Step: deploy, Code: 4, Tail: "==> build\n    npm ERR!\n<!! build (3.2 s): backend: exit status 1; aaaaaaa serves",
+		},
+		"cannot deploy release 4f2c9e1: health of the new release failed: shop-backend ended right after its start; aaaaaaa serves": {
+			Step: deploy, Code: 6, Tail: "<!! health of the new release (5.1 s): shop-backend ended right after its start; aaaaaaa serves\n    warning: cleaned up",
+		},
+		"cannot deploy release 4f2c9e1: deploy_app.sh: another deploy runs on this guest (exit status 3)": {
+			Step: deploy, Code: 3, Tail: "deploy_app.sh: another deploy runs on this guest",
+		},
+	} {
+		if got := e.Error(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 func TestFirstFailureStops(t *testing.T) {
 	dir := t.TempDir()
 	l := converse(t, dir, step("a", "echo fine"), step("b", "echo broken; exit 7"), step("c", "touch "+dir+"/c"))
@@ -122,7 +147,7 @@ func TestFirstFailureStops(t *testing.T) {
 	if failed.Code != 7 || failed.Tail != "broken" || failed.Step.Resource.Name != "b" || len(failed.Done) != 1 {
 		t.Errorf("got %+v", failed)
 	}
-	if err.Error() != "set test b failed with exit code 7: broken" {
+	if err.Error() != "cannot set test b: broken (exit status 7)" {
 		t.Errorf("got %q", err)
 	}
 	_ = l.cmd.Wait()

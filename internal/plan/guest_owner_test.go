@@ -30,7 +30,7 @@ var ownerPlans = []guestPlan{
 			w.Config["tags"] = "dev"
 		},
 		plan: "" +
-			"shop/dev: 0 to add, 3 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 2 to change, 0 to remove, 1 to start\n" +
 			"  ~ set config description: the guest's creation was cut short: complete it\n" +
 			"  ~ set config tags: none → dev\n" +
 			"  > start guest 101: it is stopped\n",
@@ -86,7 +86,7 @@ var ownerPlans = []guestPlan{
 		name: "destroys: a smaller disk, allowed", policy: Policy{AllowDestroy: true},
 		edit: func(_, w *machine.Guest) { w.Origin.DiskGiB = 8; w.Config["memory"] = "4096" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to start\n" +
 			"  ± recreate guest 101: disk 16G → 8G, and a disk cannot shrink (destroys)\n" +
 			"  > start guest 101: it is new\n",
 	},

@@ -8,7 +8,7 @@ var restartPlans = []guestPlan{
 		name: "restart: nameserver",
 		edit: func(_, w *machine.Guest) { w.Config["nameserver"] = "10.0.10.2" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config nameserver: none → 10.0.10.2 (restart)\n" +
 			"  > restart guest 101: for nameserver (restart)\n",
 	},
@@ -16,7 +16,7 @@ var restartPlans = []guestPlan{
 		name: "restart: nameserver removed",
 		edit: func(h, _ *machine.Guest) { h.Config["nameserver"] = "10.0.10.2" },
 		plan: "" +
-			"shop/dev: 0 to add, 1 to change, 1 to remove\n" +
+			"shop/dev: 0 to add, 0 to change, 1 to remove, 1 to restart\n" +
 			"  - delete config nameserver: 10.0.10.2 → none (restart)\n" +
 			"  > restart guest 101: for nameserver (restart)\n",
 	},
@@ -24,7 +24,7 @@ var restartPlans = []guestPlan{
 		name: "restart: searchdomain",
 		edit: func(_, w *machine.Guest) { w.Config["searchdomain"] = "lan" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config searchdomain: none → lan (restart)\n" +
 			"  > restart guest 101: for searchdomain (restart)\n",
 	},
@@ -32,7 +32,7 @@ var restartPlans = []guestPlan{
 		name: "restart: timezone",
 		edit: func(h, w *machine.Guest) { h.Config["timezone"] = "host"; w.Config["timezone"] = "Europe/Madrid" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config timezone: host → Europe/Madrid (restart)\n" +
 			"  > restart guest 101: for timezone (restart)\n",
 	},
@@ -40,7 +40,7 @@ var restartPlans = []guestPlan{
 		name: "restart: nesting off",
 		edit: func(_, w *machine.Guest) { w.Config["features"] = "nesting=0" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config features: nesting 1 → none (restart)\n" +
 			"  > restart guest 101: for features (restart)\n",
 	},
@@ -48,7 +48,7 @@ var restartPlans = []guestPlan{
 		name: "restart: keyctl on",
 		edit: func(_, w *machine.Guest) { w.Config["features"] = "nesting=1,keyctl=1" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config features: keyctl none → 1 (restart)\n" +
 			"  > restart guest 101: for features (restart)\n",
 	},
@@ -59,7 +59,7 @@ var restartPlans = []guestPlan{
 			w.Config["mp0"] = "local-lvm:8,mp=/data,ro=1"
 		},
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config mp0: ro none → 1 (restart)\n" +
 			"  > restart guest 101: for mp0 (restart)\n",
 	},
@@ -71,7 +71,7 @@ var restartPlans = []guestPlan{
 			w.Config["cores"] = "4"
 		},
 		plan: "" +
-			"shop/dev: 0 to add, 4 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 3 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config cores: 2 → 4\n" +
 			"  ~ set config nameserver: none → 10.0.10.2 (restart)\n" +
 			"  ~ set config timezone: none → host (restart)\n" +
@@ -92,7 +92,7 @@ var restartPlans = []guestPlan{
 			w.Config["nameserver"] = "10.0.10.2"
 		},
 		plan: "" +
-			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 0 to change, 0 to remove, 1 to restart\n" +
 			"  > restart guest 101: for nameserver (restart)\n",
 	},
 	{
@@ -102,7 +102,7 @@ var restartPlans = []guestPlan{
 			h.Pending = machine.Config{"searchdomain": ""}
 		},
 		plan: "" +
-			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 0 to change, 0 to remove, 1 to restart\n" +
 			"  > restart guest 101: for searchdomain (restart)\n",
 	},
 	{
@@ -138,7 +138,7 @@ var restartPlans = []guestPlan{
 			w.Config["nameserver"] = "10.0.10.3"
 		},
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config nameserver: 10.0.10.2 → 10.0.10.3 (restart)\n" +
 			"  > restart guest 101: for nameserver (restart)\n",
 	},
@@ -146,7 +146,7 @@ var restartPlans = []guestPlan{
 		name: "stopped: start",
 		edit: func(h, _ *machine.Guest) { h.Running = false },
 		plan: "" +
-			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 0 to change, 0 to remove, 1 to start\n" +
 			"  > start guest 101: it is stopped\n",
 	},
 	{
@@ -157,7 +157,7 @@ var restartPlans = []guestPlan{
 			w.Config["features"] = "nesting=0"
 		},
 		plan: "" +
-			"shop/dev: 0 to add, 3 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 2 to change, 0 to remove, 1 to start\n" +
 			"  ~ set config nameserver: none → 10.0.10.2\n" +
 			"  ~ set config features: nesting 1 → none\n" +
 			"  > start guest 101: it is stopped\n",

@@ -105,7 +105,7 @@ var steadyPlans = []guestPlan{
 		name: "create", missing: true,
 		edit: func(_, w *machine.Guest) { w.Origin.Template = "local:vztmpl/debian-12-standard_12.12-1_amd64.tar.zst" },
 		plan: "" +
-			"shop/dev: 1 to add, 1 to change, 0 to remove\n" +
+			"shop/dev: 1 to add, 0 to change, 0 to remove, 1 to start\n" +
 			"  + create guest 101: shop-dev on pve1 from local:vztmpl/debian-12-standard_12.12-1_amd64.tar.zst, 2 cores, 2048 MiB, 16 GiB on local-lvm, 10.0.10.101/24\n" +
 			"  > start guest 101: it is new\n",
 	},
@@ -116,7 +116,7 @@ var steadyPlans = []guestPlan{
 			w.Origin.Reasons = []string{"node pve1: most free memory (12 GiB) of 3"}
 		},
 		plan: "" +
-			"shop/dev: 2 to add, 1 to change, 0 to remove\n" +
+			"shop/dev: 2 to add, 0 to change, 0 to remove, 1 to start\n" +
 			"  + create guest 101: shop-dev on pve1 from debian-12-standard, 2 cores, 2048 MiB, 16 GiB on local-lvm, 10.0.10.101/24\n" +
 			"  + add ha ct:101: wanted\n" +
 			"  > start guest 101: it is new\n" +

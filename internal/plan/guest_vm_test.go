@@ -20,7 +20,7 @@ var vmPlans = []guestPlan{
 		name: "kvm: host keys of a stopped VM", vm: true,
 		edit: func(h, _ *machine.Guest) { h.Block.HostKeys, h.Running = nil, false },
 		plan: "" +
-			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 0 to change, 0 to remove, 1 to start\n" +
 			"  > start guest 101: it is stopped\n",
 	},
 	{
@@ -32,7 +32,7 @@ var vmPlans = []guestPlan{
 		name: "kvm: create", vm: true, missing: true,
 		edit: func(_, _ *machine.Guest) {},
 		plan: "" +
-			"shop/dev: 1 to add, 1 to change, 0 to remove\n" +
+			"shop/dev: 1 to add, 0 to change, 0 to remove, 1 to start\n" +
 			"  + create guest 101: shop-dev on pve1 from 9000, 2 cores, 2048 MiB, 16 GiB on local-lvm, 10.0.10.101/24\n" +
 			"  > start guest 101: it is new\n",
 	},
@@ -48,7 +48,7 @@ var vmPlans = []guestPlan{
 		name: "kvm: cores need a reboot", vm: true,
 		edit: func(_, w *machine.Guest) { w.Config["cores"] = "4" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config cores: 2 → 4 (reboot)\n" +
 			"  > restart guest 101: for cores (reboot)\n",
 	},
@@ -56,7 +56,7 @@ var vmPlans = []guestPlan{
 		name: "kvm: memory needs a reboot", vm: true,
 		edit: func(_, w *machine.Guest) { w.Config["memory"] = "4096" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config memory: 2048 → 4096 (reboot)\n" +
 			"  > restart guest 101: for memory (reboot)\n",
 	},
@@ -64,7 +64,7 @@ var vmPlans = []guestPlan{
 		name: "kvm: memory of a stopped VM", vm: true,
 		edit: func(h, w *machine.Guest) { h.Running = false; w.Config["memory"] = "4096" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to start\n" +
 			"  ~ set config memory: 2048 → 4096\n" +
 			"  > start guest 101: it is stopped\n",
 	},
@@ -94,7 +94,7 @@ var vmPlans = []guestPlan{
 		name: "kvm: cloud-init address", vm: true,
 		edit: func(_, w *machine.Guest) { w.Config["ipconfig0"] = "ip=10.0.10.121/24,gw=10.0.10.1" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config ipconfig0: ip 10.0.10.101/24 → 10.0.10.121/24 (reboot)\n" +
 			"  > restart guest 101: for ipconfig0 (reboot)\n",
 	},
@@ -102,7 +102,7 @@ var vmPlans = []guestPlan{
 		name: "kvm: cloud-init keys are not shown", vm: true,
 		edit: func(_, w *machine.Guest) { w.Config["sshkeys"] = "ssh-ed25519%20BBBB" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config sshkeys: other keys (reboot)\n" +
 			"  > restart guest 101: for sshkeys (reboot)\n",
 	},
@@ -163,7 +163,7 @@ var vmPlans = []guestPlan{
 			h.Config["hotplug"], h.Config["numa"], w.Config["memory"] = "network,memory", "1", "1024"
 		},
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config memory: 2048 → 1024 (reboot)\n" +
 			"  > restart guest 101: for memory (reboot)\n",
 	},
@@ -171,7 +171,7 @@ var vmPlans = []guestPlan{
 		name: "kvm: balloon off", vm: true,
 		edit: func(_, w *machine.Guest) { w.Config["balloon"] = "0" },
 		plan: "" +
-			"shop/dev: 0 to add, 2 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n" +
 			"  ~ set config balloon: 2048 → 0 (reboot)\n" +
 			"  > restart guest 101: for balloon (reboot)\n",
 	},
@@ -179,7 +179,7 @@ var vmPlans = []guestPlan{
 		name: "kvm: cloud-init keys that an earlier run left waiting", vm: true,
 		edit: func(h, _ *machine.Guest) { h.Block.Waits = []string{"ipconfig0", "sshkeys"} },
 		plan: "" +
-			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"shop/dev: 0 to add, 0 to change, 0 to remove, 1 to restart\n" +
 			"  > restart guest 101: for ipconfig0, sshkeys (reboot)\n",
 	},
 }

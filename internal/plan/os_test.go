@@ -241,7 +241,7 @@ shop/dev: 0 to add, 1 to change, 0 to remove
 `},
 	{"env file restarts what reads it", &machine.OS{Files: files{"/srv/app/.env.dev": text(0o640, "app", "A=1\n")}, Units: units{"shop-web.service": running, "other.service": running}},
 		&machine.OS{Files: files{"/srv/app/.env.dev": text(0o640, "app", "A=2\n")}, Units: units{"shop-web.service": triggered("/srv/app/.env.dev"), "other.service": triggered("/etc/other")}}, `
-shop/dev: 0 to add, 2 to change, 0 to remove
+shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart
   ~ write file /srv/app/.env.dev: content differs
       --- /srv/app/.env.dev
       +++ /srv/app/.env.dev
@@ -258,7 +258,7 @@ shop/dev: 0 to add, 1 to change, 0 to remove
 	{"unit's own file and its drop-in", &machine.OS{Files: files{unitFilePath: ours(text(0o644, "root", "[Unit]\nA=1\n"))}, Units: units{"shop-web.service": running, "cron.service": running}},
 		&machine.OS{Files: files{unitFilePath: text(0o644, "root", "[Unit]\nA=2\n"), "/etc/systemd/system/cron.service.d/x.conf": text(0o644, "root", "x")},
 			Units: units{"shop-web.service": running, "cron.service": running}}, `
-shop/dev: 1 to add, 3 to change, 0 to remove
+shop/dev: 1 to add, 1 to change, 0 to remove, 2 to restart
   + create file /etc/systemd/system/cron.service.d/x.conf: missing
   ~ write file /etc/systemd/system/shop-web.service: content differs
       --- /etc/systemd/system/shop-web.service
@@ -271,14 +271,14 @@ shop/dev: 1 to add, 3 to change, 0 to remove
   > restart unit shop-web.service: /etc/systemd/system/shop-web.service changes (restart)
 `},
 	{"new unit", &machine.OS{}, &machine.OS{Files: files{unitFilePath: text(0o644, "root", "x")}, Units: units{"shop-web.service": running}}, `
-shop/dev: 2 to add, 1 to change, 0 to remove
+shop/dev: 2 to add, 0 to change, 0 to remove, 1 to start
   + create file /etc/systemd/system/shop-web.service: missing
   + enable unit shop-web.service: not enabled
   > start unit shop-web.service: not running
 `},
 	{"timer whose file changes", &machine.OS{Files: files{"/etc/systemd/system/fetch.timer": text(0o644, "root", "a\n")}, Units: units{"fetch.timer": running}},
 		&machine.OS{Files: files{"/etc/systemd/system/fetch.timer": text(0o644, "root", "b\n")}, Units: units{"fetch.timer": running}}, `
-shop/dev: 0 to add, 2 to change, 0 to remove
+shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart
   ~ write file /etc/systemd/system/fetch.timer: content differs
       --- /etc/systemd/system/fetch.timer
       +++ /etc/systemd/system/fetch.timer
@@ -295,13 +295,13 @@ shop/dev: 2 to add, 0 to change, 0 to remove
 `},
 	{"zero unit acts on its triggers only", &machine.OS{Units: units{"systemd-sysctl.service": {Active: true}}},
 		&machine.OS{Files: files{"/etc/sysctl.d/90-a.conf": text(0o644, "root", "a")}, Units: units{"systemd-sysctl.service": {Triggers: []string{"/etc/sysctl.d/90-a.conf"}}}}, `
-shop/dev: 1 to add, 1 to change, 0 to remove
+shop/dev: 1 to add, 0 to change, 0 to remove, 1 to restart
   + create file /etc/sysctl.d/90-a.conf: missing
   > restart unit systemd-sysctl.service: /etc/sysctl.d/90-a.conf changes (restart)
 `},
 	{"stale units of an interrupted run", &machine.OS{Units: units{"shop-web.service": {Enabled: true, Active: true, Stale: true}, "ssh.service": {Enabled: true, Active: true, Stale: true}}},
 		&machine.OS{Units: units{"shop-web.service": running, "ssh.service": {Enabled: true, Active: true, Reload: true}}}, `
-shop/dev: 0 to add, 2 to change, 0 to remove
+shop/dev: 0 to add, 0 to change, 0 to remove, 2 to restart
   > reload unit ssh.service: an interrupted run did not come to it
   > restart unit shop-web.service: an interrupted run did not come to it (restart)
 `},
@@ -322,7 +322,7 @@ shop/dev: 0 to add, 0 to change, 1 to remove
 			Files:    files{"/etc/ssh/sshd_config.d/10-a.conf": text(0o644, "root", "x"), "/etc/sudoers.d/a": text(0o440, "root", "x"), "/zz": text(0o644, "root", "x")},
 			Units:    units{"ssh.service": {Enabled: true, Active: true, Reload: true, Triggers: []string{"/etc/ssh/sshd_config.d/10-a.conf"}}},
 			Firewall: &machine.Firewall{Enabled: true, Rules: []machine.Rule{{Port: "22", Protocol: "tcp"}}}, Timezone: "Etc/UTC"}, `
-shop/dev: 6 to add, 2 to change, 1 to remove
+shop/dev: 6 to add, 1 to change, 1 to remove, 1 to restart
   + create file /zz: missing
   + add key app SHA256:YyCTQIDUYZY0XwPm6unYECR22Ah2wfdyvEOAlvPZXVw ops: missing
   + create file /etc/ssh/sshd_config.d/10-a.conf: missing
@@ -336,7 +336,7 @@ shop/dev: 6 to add, 2 to change, 1 to remove
 	{"sshd's file that left the stack", &machine.OS{Files: files{"/etc/ssh/sshd_config.d/20-b.conf": ours(text(0o644, "root", "x")), "/etc/ssh/sshd_config.d/10-a.conf": text(0o644, "root", "x")}, Units: units{"ssh.service": running}},
 		&machine.OS{Files: files{"/etc/ssh/sshd_config.d/10-a.conf": text(0o644, "root", "x")},
 			Units: units{"ssh.service": {Enabled: true, Active: true, Reload: true, Triggers: []string{"/etc/ssh/sshd_config.d/10-a.conf"}}}}, `
-shop/dev: 0 to add, 1 to change, 1 to remove
+shop/dev: 0 to add, 0 to change, 1 to remove, 1 to restart
   - remove file /etc/ssh/sshd_config.d/20-b.conf: not in the stack
   > reload unit ssh.service: /etc/ssh/sshd_config.d/20-b.conf changes
 `},

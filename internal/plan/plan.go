@@ -156,20 +156,42 @@ func (p Plan) Refused() []Step {
 	return refused
 }
 
-// Counts returns how many steps make, change and remove something, by sign.
-// What only starts or restarts something counts as a change.
-func (p Plan) Counts() (add, change, remove int) {
+// Counts are the numbers of a plan's steps by what they do.
+type Counts struct {
+	Add, Change, Remove int
+	Start, Restart      int // of what is there; a reload counts as a restart
+}
+
+// Counts counts the steps.
+func (p Plan) Counts() Counts {
+	var c Counts
 	for _, s := range p.Steps {
-		switch s.Verb.Symbol() {
-		case "+":
-			add++
-		case "-":
-			remove++
+		switch sign := s.Verb.Symbol(); {
+		case sign == "+":
+			c.Add++
+		case sign == "-":
+			c.Remove++
+		case s.Verb == Start:
+			c.Start++
+		case sign == ">":
+			c.Restart++
 		default:
-			change++
+			c.Change++
 		}
 	}
-	return add, change, remove
+	return c
+}
+
+// String returns the counts as the headline of a plan has them.
+func (c Counts) String() string {
+	text := fmt.Sprintf("%d to add, %d to change, %d to remove", c.Add, c.Change, c.Remove)
+	if c.Start > 0 {
+		text += fmt.Sprintf(", %d to start", c.Start)
+	}
+	if c.Restart > 0 {
+		text += fmt.Sprintf(", %d to restart", c.Restart)
+	}
+	return text
 }
 
 // String returns the plan as text: a headline, then a line a step, diffs
@@ -179,8 +201,7 @@ func (p Plan) String() string {
 	if p.Empty() {
 		fmt.Fprintf(&b, "%s: no changes\n", p.Target)
 	} else {
-		add, change, remove := p.Counts()
-		fmt.Fprintf(&b, "%s: %d to add, %d to change, %d to remove\n", p.Target, add, change, remove)
+		fmt.Fprintf(&b, "%s: %s\n", p.Target, p.Counts())
 	}
 	for _, s := range p.Steps {
 		b.WriteString("  " + s.String() + "\n")

@@ -62,7 +62,7 @@ func wantedVM() *machine.Guest {
 	}
 }
 
-const vmCreated = "shop/dev: 1 to add, 1 to change, 0 to remove\n" +
+const vmCreated = "shop/dev: 1 to add, 0 to change, 0 to remove, 1 to start\n" +
 	"  + create guest 101: shop-dev on pve1 from 9000, 2 cores, 2048 MiB, 8 GiB on local-lvm, 10.99.0.101/24\n" +
 	"  > start guest 101: it is new\n"
 
@@ -103,7 +103,7 @@ func TestVMReconcileEachKey(t *testing.T) {
 	}
 	changed := "shop/dev: 0 to add, 1 to change, 0 to remove\n  ~ set config "
 	removed := "shop/dev: 0 to add, 0 to change, 1 to remove\n  - delete config "
-	rebooted := "shop/dev: 0 to add, 2 to change, 0 to remove\n  ~ set config %s (reboot)\n  > restart guest 101: for %s (reboot)\n"
+	rebooted := "shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n  ~ set config %s (reboot)\n  > restart guest 101: for %s (reboot)\n"
 	steps := []struct {
 		name string
 		edit func(*machine.Guest)
@@ -113,7 +113,7 @@ func TestVMReconcileEachKey(t *testing.T) {
 		{"cores", set("cores", "4"), fmt.Sprintf(rebooted, "cores: 2 → 4", "cores")},
 		{"CPU type", set("cpu", "x86-64-v2-AES"), fmt.Sprintf(rebooted, "cpu: host → x86-64-v2-AES", "cpu")},
 		{"memory and balloon", func(g *machine.Guest) { g.Config["memory"], g.Config["balloon"] = "4096", "1024" },
-			"shop/dev: 0 to add, 3 to change, 0 to remove\n  ~ set config memory: 2048 → 4096 (reboot)\n  ~ set config balloon: 2048 → 1024\n  > restart guest 101: for memory (reboot)\n"},
+			"shop/dev: 0 to add, 2 to change, 0 to remove, 1 to restart\n  ~ set config memory: 2048 → 4096 (reboot)\n  ~ set config balloon: 2048 → 1024\n  > restart guest 101: for memory (reboot)\n"},
 		{"cpulimit", set("cpulimit", "1.5"), changed + "cpulimit: none → 1.5\n"},
 		{"cpulimit removed", drop("cpulimit"), removed + "cpulimit: 1.5 → none\n"},
 		{"firewall", set("net0", "virtio,bridge=vmbr0"), changed + "net0: firewall 1 → none\n"},
@@ -208,7 +208,7 @@ func TestVMCloudInitWaits(t *testing.T) {
 		"  note: nameserver: in force when the guest restarts, which the stack does not allow now (`restart: allowed`)\n")
 	must(t, c, want, noChanges+"  note: nameserver: in force when the guest restarts, which the stack does not allow now (`restart: allowed`)\n")
 	want.MayRestart = true
-	must(t, c, want, "shop/dev: 0 to add, 1 to change, 0 to remove\n  > restart guest 101: for nameserver (reboot)\n")
+	must(t, c, want, "shop/dev: 0 to add, 0 to change, 0 to remove, 1 to restart\n  > restart guest 101: for nameserver (reboot)\n")
 	must(t, c, want, noChanges)
 }
 

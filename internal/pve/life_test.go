@@ -15,7 +15,7 @@ func TestCreateThenNothing(t *testing.T) {
 	l := newLab(t)
 	c, want := l.client(), wantedInLab()
 	now := must(t, c, want, ""+
-		"shop/dev: 1 to add, 1 to change, 0 to remove\n"+
+		"shop/dev: 1 to add, 0 to change, 0 to remove, 1 to start\n"+
 		"  + create guest 101: shop-dev on pve1 from local:vztmpl/"+labTemplate+", 2 cores, 2048 MiB, 8 GiB on local-lvm, 10.99.0.101/24\n"+
 		"  > start guest 101: it is new\n")
 	if !now.Running || now.Config["tags"] != "dev;shop" || now.Block.Creating {
@@ -67,7 +67,7 @@ func TestReconcileEachKey(t *testing.T) {
 	l := newLab(t)
 	c, want := l.client(), wantedInLab()
 	created := must(t, c, want, ""+
-		"shop/dev: 1 to add, 1 to change, 0 to remove\n"+
+		"shop/dev: 1 to add, 0 to change, 0 to remove, 1 to start\n"+
 		"  + create guest 101: shop-dev on pve1 from local:vztmpl/"+labTemplate+", 2 cores, 2048 MiB, 8 GiB on local-lvm, 10.99.0.101/24\n"+
 		"  > start guest 101: it is new\n")
 	set := func(key, value string) func(*machine.Guest) {
@@ -79,8 +79,8 @@ func TestReconcileEachKey(t *testing.T) {
 	net := func(value string) func(*machine.Guest) { return set("net0", value) }
 	changed := "shop/dev: 0 to add, 1 to change, 0 to remove\n  ~ set config "
 	removed := "shop/dev: 0 to add, 0 to change, 1 to remove\n  - delete config "
-	restarted := "shop/dev: 0 to add, 2 to change, 0 to remove\n  ~ set config %s (restart)\n  > restart guest 101: for %s (restart)\n"
-	dropped := "shop/dev: 0 to add, 1 to change, 1 to remove\n  - delete config %s (restart)\n  > restart guest 101: for %s (restart)\n"
+	restarted := "shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n  ~ set config %s (restart)\n  > restart guest 101: for %s (restart)\n"
+	dropped := "shop/dev: 0 to add, 0 to change, 1 to remove, 1 to restart\n  - delete config %s (restart)\n  > restart guest 101: for %s (restart)\n"
 	steps := []struct {
 		name string
 		edit func(*machine.Guest)
@@ -164,7 +164,7 @@ func TestStoppedGuestIsStarted(t *testing.T) {
 	if err := c.stop(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	must(t, c, want, "shop/dev: 0 to add, 1 to change, 0 to remove\n  > start guest 101: it is stopped\n")
+	must(t, c, want, "shop/dev: 0 to add, 0 to change, 0 to remove, 1 to start\n  > start guest 101: it is stopped\n")
 	must(t, c, want, noChanges)
 }
 

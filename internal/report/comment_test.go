@@ -27,7 +27,7 @@ func done(s plan.Step, took time.Duration, err error, tail string) Done {
 	return Done{s, plan.Outcome{Took: took, Err: err, Tail: tail}}
 }
 
-// situations are the twenty things that can be told about an environment.
+// situations are the things that can be told about an environment.
 func situations() map[string]Report {
 	base := Report{
 		Stack: "appstack.yaml", Project: "shop", Env: "dev", Command: "apply", VMID: 101, Kind: "CT", Node: "pve1",
@@ -99,6 +99,21 @@ func situations() map[string]Report {
 			r.Reason, r.Error, r.Release = Unhealthy, "backend did not answer on /healthz within 30 s", "bbbbbbbbbbbbbbbb"
 			r.Done = []Done{done(create[3], 40*time.Second, fail, "Error: Cannot find module 'express'\n")}
 			r.Stages = broken
+		}),
+		"21-failed-unhealthy": as(Failed, change[2:], func(r *Report) {
+			r.Reason, r.Release = Unhealthy, "aaaaaaaaaaaaaaaa"
+			r.Error = "cannot deploy release 4f2c9e1aa0b7d3c55e0f9a4c1d2b3e4f5a6b7c8d: health of the new release failed: shop-backend ended right after its start; aaaaaaaaaaaa serves"
+			r.Plan.Steps = append(r.Plan.Steps, step(plan.Deploy, "release", r.SHA, "aaaaaaaaaaaa serves", plan.Restarts))
+			r.Done = []Done{done(r.Plan.Steps[0], 10*time.Millisecond, nil, ""), done(r.Plan.Steps[1], 11*time.Second, fail, "    Error: the till is jammed\n        at Object.<anonymous> (/srv/app/backend/server.js:3:7)\n")}
+			r.Stages = broken
+		}),
+		"22-failed-migration": as(Failed, create[3:], func(r *Report) {
+			r.Reason, r.Error, r.Release = MigrateFailed, "cannot deploy release 4f2c9e1: migrate failed: backend: exit status 1; bbbbbbb serves", "bbbbbbbbbbbbbbbb"
+			r.Done = []Done{done(create[3], 4*time.Second, fail, "error: column \"price\" does not exist\n")}
+			r.Stages = broken
+		}),
+		"23-live-restart": as(Live, []plan.Step{step(plan.Restart, "unit", "shop-backend.service", "/etc/systemd/system/shop-backend.service changes", plan.Restarts)}, func(r *Report) {
+			r.Done, r.Took = all(r.Plan.Steps, time.Second), 3*time.Second
 		}),
 		"16-cancelled": as(Cancelled, create, func(r *Report) {
 			r.Reason, r.Error, r.Done = WasCancelled, "the run was cancelled; 2 of 4 steps were done, nothing is left half-way", all(create[:2], time.Second)

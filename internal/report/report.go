@@ -127,11 +127,20 @@ func (r Report) Failed() bool {
 }
 
 // Changed tells whether anything was done.
-func (r Report) Changed() bool {
+func (r Report) Changed() bool { return r.succeeded() > 0 }
+
+// succeeded counts the steps that were taken.
+func (r Report) succeeded() int {
+	n := 0
 	for _, d := range r.Done {
 		if d.Outcome.Err == nil {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
+}
+
+// serves tells whether something answers at the app's address.
+func (r Report) serves() bool {
+	return r.Release != "" || r.Status == Live || r.Status == Unchanged
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/org/appstack-action/internal/plan"
 )
@@ -32,16 +33,45 @@ var headlines = map[Status][2]string{
 	Deploying:  {"🚧", "Deploying %s"},
 	Live:       {"✅", "%s is live"},
 	Unchanged:  {"✅", "%s is up to date"},
-	RolledBack: {"↩️", "%s went back to the release before"},
+	RolledBack: {"↩️", "%s went back"},
 	Failed:     {"❌", "%s failed"},
 	Cancelled:  {"⏹️", "%s was cancelled"},
 	Destroyed:  {"🗑️", "%s is destroyed"},
 	Valid:      {"✅", "The stack file is valid for %s"},
 }
 
-func newView(r Report, d detail) view {
+// failures are the sentences of those reasons that say more than that it failed; %s is
+// the commit.
+var failures = map[Reason]string{
+	BuildFailed:   "%s does not build",
+	MigrateFailed: "a migration of %s failed",
+	Unhealthy:     "%s is not healthy",
+}
+
+// headline says in a line how the environment is, and after a failure what serves.
+func headline(r Report) (icon, sentence string) {
 	h := headlines[r.Status]
-	v := view{Report: r, Icon: h[0], Headline: fmt.Sprintf(h[1], text(r.Project)+" / "+text(r.Env)), Facts: facts(r), Counts: counts(r)}
+	name := text(r.Project) + " / " + text(r.Env)
+	sentence = fmt.Sprintf(h[1], name)
+	if !r.Failed() {
+		return h[0], sentence
+	}
+	if failure := failures[r.Reason]; failure != "" && r.SHA != "" {
+		sentence = name + ": " + fmt.Sprintf(failure, code(short(r.SHA)))
+	}
+	switch {
+	case r.Release == "":
+	case r.Status == RolledBack:
+		sentence += ", " + code(short(r.Release)) + " serves again"
+	default:
+		sentence += ", " + code(short(r.Release)) + " still serves"
+	}
+	return h[0], sentence
+}
+
+func newView(r Report, d detail) view {
+	v := view{Report: r, Facts: facts(r), Counts: counts(r)}
+	v.Icon, v.Headline = headline(r)
 	done := outcomes(r)
 	for _, s := range r.Plan.Steps {
 		v.addStep(s, done[s.Resource.String()+string(s.Verb)], d)
@@ -99,6 +129,8 @@ func state(o *plan.Outcome) string {
 		return ""
 	case o.Err != nil:
 		return "❌\u00a0" + strings.ReplaceAll(took(o.Took), " ", "\u00a0")
+	case o.Took < 50*time.Millisecond:
+		return "✓"
 	}
 	return "✓\u00a0" + strings.ReplaceAll(took(o.Took), " ", "\u00a0")
 }
@@ -110,11 +142,11 @@ func facts(r Report) []string {
 			f = append(f, s)
 		}
 	}
-	add(r.URL != "", "**"+link(text(r.URL), r.URL)+"**")
+	add(r.URL != "" && r.serves(), "**"+link(text(r.URL), r.URL)+"**")
 	add(r.VMID != 0, strings.TrimSpace(fmt.Sprintf("%s %d", r.Kind, r.VMID))+onNode(r.Node))
 	add(r.IP != "", code(r.IP))
 	add(r.SHA != "", "commit "+link(code(short(r.SHA)), r.CommitURL)+ofBranch(r.Branch))
-	add(r.Release != "" && r.Release != r.SHA, "serving "+code(short(r.Release)))
+	add(r.Release != "" && r.Release != r.SHA && !r.Failed(), "serving "+code(short(r.Release)))
 	add(r.Took > 0, took(r.Took))
 	add(r.RunURL != "", link("log", r.RunURL))
 	return f
@@ -134,12 +166,27 @@ func ofBranch(branch string) string {
 	return " of " + code(branch)
 }
 
+// counts says how much the plan has, and how much of it was done.
 func counts(r Report) string {
 	if r.Plan.Empty() {
 		return ""
 	}
-	add, change, remove := r.Plan.Counts()
-	return fmt.Sprintf("**%d** to add · **%d** to change · **%d** to remove", add, change, remove)
+	c := r.Plan.Counts()
+	words := []string{"to add", "to change", "to remove", "to start", "to restart"}
+	if r.Status == Live || r.Status == Destroyed {
+		words = []string{"added", "changed", "removed", "started", "restarted"}
+	}
+	var parts []string
+	for i, n := range []int{c.Add, c.Change, c.Remove, c.Start, c.Restart} {
+		if n > 0 || i < 3 {
+			parts = append(parts, fmt.Sprintf("**%d** %s", n, words[i]))
+		}
+	}
+	text := strings.Join(parts, " · ")
+	if n := r.succeeded(); r.Failed() && n > 0 {
+		text += fmt.Sprintf(" · **%d** of %d steps done", n, max(n, len(r.Plan.Steps)))
+	}
+	return text
 }
 
 // failedTail returns the last lines that the failed step printed.
