@@ -92,13 +92,14 @@ type timing struct {
 	backoff   time.Duration // first wait before a retry
 	tell      time.Duration // between two progress lines
 	reachable time.Duration // to reach the API at all
+	silence   time.Duration // that looking at a task may fail for, while the task goes on
 }
 
 func defaultTiming() timing {
 	return timing{
 		lock: 2 * time.Minute, task: 5 * time.Minute, create: 20 * time.Minute,
 		shutdown: 2 * time.Minute, agent: 5 * time.Minute, poll: 100 * time.Millisecond, pollMax: time.Second,
-		backoff: 200 * time.Millisecond, tell: 3 * time.Second, reachable: 8 * time.Second,
+		backoff: 200 * time.Millisecond, tell: 3 * time.Second, reachable: 8 * time.Second, silence: time.Minute,
 	}
 }
 

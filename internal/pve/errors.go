@@ -50,8 +50,8 @@ func (e *Error) Unwrap() error { return e.cause }
 func (e *Error) Hint() string {
 	switch {
 	case e.Status == http.StatusUnauthorized:
-		return "the token " + e.token + " is unknown, expired or has another secret: `pveum user token list " +
-			e.user() + "` on the node shows those that exist"
+		return "the token " + e.token + " is unknown, expired, disabled or has another secret: `pveum user token list " +
+			e.user() + "` on the node shows those that exist, and until when"
 	case e.Status == http.StatusForbidden:
 		return e.privilegeHint()
 	case strings.Contains(e.Message, "is locked (") && strings.Contains(e.Message, "create"):

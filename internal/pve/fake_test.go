@@ -77,9 +77,18 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())
 		r.Body = http.NoBody
 	}
-	w := httptest.NewRecorder()
+	w := &recorded{ResponseRecorder: httptest.NewRecorder()}
 	p.server.ServeHTTP(w, r)
+	if w.dropped {
+		return nil, io.ErrUnexpectedEOF
+	}
 	return w.Result(), r.Context().Err()
+}
+
+// recorded is an answer that may be a dropped connection.
+type recorded struct {
+	*httptest.ResponseRecorder
+	dropped bool
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -115,6 +124,10 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		return
 	case a.drop:
+		if w, ok := w.(*recorded); ok {
+			w.dropped = true
+			return
+		}
 		conn, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
 			_ = conn.Close()
@@ -176,7 +189,7 @@ func (f *fake) client(edit ...func(*Options)) *Client {
 func testTiming() timing {
 	return timing{lock: 2 * time.Minute, task: 2 * time.Minute, create: 2 * time.Minute,
 		shutdown: 2 * time.Minute, agent: 2 * time.Minute, poll: time.Millisecond, pollMax: 5 * time.Millisecond,
-		backoff: time.Millisecond, tell: 10 * time.Millisecond, reachable: 2 * time.Minute}
+		backoff: time.Millisecond, tell: 10 * time.Millisecond, reachable: 2 * time.Minute, silence: 2 * time.Minute}
 }
 
 // count tells how often a request was sent.

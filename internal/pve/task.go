@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -121,18 +122,16 @@ func (c *Client) wait(ctx context.Context, upid, what string, limit time.Duratio
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took more than %s", limit))
 	defer cancel()
-	start, interval, told := time.Now(), c.times.poll, time.Now()
+	start, interval, told, heard := time.Now(), c.times.poll, time.Now(), time.Now()
 	for {
-		var status struct {
-			Status     string `json:"status"`
-			ExitStatus string `json:"exitstatus"`
-		}
-		err := c.get(ctx, taskPath(upid)+"/status", &status)
-		if err == nil && status.Status == "stopped" {
+		status, err := c.taskStatus(ctx, upid)
+		switch {
+		case err == nil && status.Status == "stopped":
 			return c.ended(ctx, upid, what, status.ExitStatus)
-		}
-		if err != nil && ctx.Err() == nil {
-			return nil, fmt.Errorf("cannot follow %s: %w", what, err)
+		case err == nil:
+			heard = time.Now()
+		case ctx.Err() == nil && (!passing(err) || time.Since(heard) > c.times.silence):
+			return nil, fmt.Errorf("cannot follow %s, which goes on as %s: %w", what, upid, err)
 		}
 		if sleep(ctx, interval) != nil {
 			return nil, &TaskError{UPID: upid, What: what, Running: true, cause: context.Cause(ctx)}
@@ -143,6 +142,30 @@ func (c *Client) wait(ctx context.Context, upid, what string, limit time.Duratio
 			progressOf(ctx).Wait(what, time.Since(start))
 		}
 	}
+}
+
+// taskState is how far a task is.
+type taskState struct {
+	Status     string `json:"status"` // running, stopped
+	ExitStatus string `json:"exitstatus"`
+}
+
+func (c *Client) taskStatus(ctx context.Context, upid string) (s taskState, err error) {
+	err = c.get(ctx, taskPath(upid)+"/status", &s)
+	return s, err
+}
+
+// passing tells whether looking at a task failed in a way that may pass while the task
+// goes on: pveproxy restarts, a node is cut off from the one that answers (500, 596).
+func passing(err error) bool {
+	if _, ok := errors.AsType[*CertificateError](err); ok {
+		return false
+	}
+	if _, ok := errors.AsType[*UnreachableError](err); ok {
+		return true
+	}
+	e := asError(err)
+	return e != nil && (e.Status == 0 || e.Status >= http.StatusInternalServerError)
 }
 
 // ended judges a task's exit status.

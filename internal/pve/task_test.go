@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -111,6 +112,51 @@ func TestWaitEnds(t *testing.T) {
 			t.Errorf("error %v after %s", err, took)
 		}
 	})
+}
+
+// A look at a task that fails is taken again: the task goes on. What would fail again
+// at once ends the waiting, and what never passes ends it in time.
+func TestWaitThroughTrouble(t *testing.T) {
+	running := answer{data: `{"status":"running"}`}
+	tests := []struct {
+		name    string
+		answers []answer
+		took    time.Duration // at most
+		err     []string
+	}{
+		{"500", []answer{running, refused(500, "unable to read tail (got 0 bytes)"), stopped("OK")}, time.Second, nil},
+		{"a node that does not answer for a while", slices.Concat([]answer{running}, slices.Repeat([]answer{{status: 596, body: " "}}, 20), []answer{stopped("OK")}), time.Minute, nil},
+		{"connections that break off", slices.Concat([]answer{running}, slices.Repeat([]answer{{drop: true}}, 9), []answer{stopped("OK")}), time.Minute, nil},
+		{"trouble between good answers, for longer than the bound in all",
+			slices.Concat(slices.Repeat([]answer{running, refused(500, "x"), refused(500, "x"), refused(500, "x")}, 60), []answer{stopped("OK")}), 5 * time.Minute, nil},
+		{"a node that never answers again", []answer{running, {status: 596, body: " "}}, 90 * time.Second,
+			[]string{"cannot follow the start of CT 101, which goes on as " + testUPID, "596"}},
+		{"the token expires", []answer{running, {status: 401, body: `{"data":null,"message":"invalid token value!\n"}`}}, time.Second,
+			[]string{"cannot follow the start of CT 101, which goes on as " + testUPID, "401 invalid token value!"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := bubbled(t, map[string][]answer{statusCall: tt.answers})
+				start := time.Now()
+				_, err := c.wait(t.Context(), testUPID, "the start of CT 101", 20*time.Minute)
+				if took := time.Since(start); took > tt.took {
+					t.Errorf("it took %s", took)
+				}
+				if (err == nil) != (tt.err == nil) {
+					t.Fatalf("error: %v", err)
+				}
+				for _, text := range tt.err {
+					if !strings.Contains(err.Error(), text) {
+						t.Errorf("error %q lacks %q", err, text)
+					}
+				}
+				if e := asError(err); e != nil && e.Status == 401 && !strings.Contains(e.Hint(), "expired") {
+					t.Errorf("hint %q", e.Hint())
+				}
+			})
+		})
+	}
 }
 
 // A request that starts a task happens once, whatever becomes of its answer.
