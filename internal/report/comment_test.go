@@ -183,7 +183,7 @@ func TestNothingBreaksOut(t *testing.T) {
 
 func TestCommentAlwaysFits(t *testing.T) {
 	r := situations()["15-rolled-back"]
-	for range 1200 {
+	for range 300 {
 		s := step(plan.Write, "file", "/srv/app/"+strings.Repeat("😀", 40), strings.Repeat("|", 60), plan.Restarts)
 		s.Diff = strings.Repeat("+line `````\n", 40)
 		r.Plan.Steps = append(r.Plan.Steps, s)

@@ -86,15 +86,8 @@ func TestLargeStack(t *testing.T) {
 	if len(list) > 0 {
 		t.Fatalf("has problems:\n%s", render(t, list))
 	}
-	best := time.Hour
-	for range 5 {
-		start := cpuTime(t)
-		Load("appstack.yaml", src)
-		best = min(best, cpuTime(t)-start)
-	}
-	t.Logf("%v of processor time, %d kB of stack", best, len(src)>>10)
-	if best > 300*time.Millisecond && !raced { // twice the bound, for a busy machine
-		t.Errorf("takes %v of processor time", best)
+	if !raced { // the race detector's time says nothing about ours
+		holdLoadTime(t, src)
 	}
 	if len(s.Envs) != 600 {
 		t.Errorf("%d environments, want 600", len(s.Envs))
@@ -102,5 +95,19 @@ func TestLargeStack(t *testing.T) {
 	// What was allocated in all bounds what can have been in use at once.
 	if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 60 {
 		t.Errorf("loading %d kB allocated %d MB", len(src)>>10, used)
+	}
+}
+
+// holdLoadTime allows twice the bound, for a busy machine.
+func holdLoadTime(t *testing.T, src []byte) {
+	best := time.Hour
+	for range 5 {
+		start := cpuTime(t)
+		Load("appstack.yaml", src)
+		best = min(best, cpuTime(t)-start)
+	}
+	t.Logf("%v of processor time, %d kB of stack", best, len(src)>>10)
+	if best > 300*time.Millisecond {
+		t.Errorf("takes %v of processor time", best)
 	}
 }
