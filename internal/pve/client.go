@@ -65,6 +65,7 @@ type Client struct {
 	mu        sync.Mutex
 	inventory *inventory     // nil: not fetched yet
 	fences    map[int]*Lease // leases held, by vmid
+	promises  map[int]promise
 
 	// What is found out once a run, when it is first needed; each has its own lock
 	// because finding out takes long.
@@ -118,7 +119,7 @@ func Dial(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{tokenID: id, pool: o.Pool, direct: o.Dialer == nil, log: o.Log, trace: o.Trace,
-		times: defaultTiming(), fences: make(map[int]*Lease), ping: pinger(o.Dialer)}
+		times: defaultTiming(), fences: make(map[int]*Lease), promises: make(map[int]promise), ping: pinger(o.Dialer)}
 	if o.LockWait > 0 {
 		c.times.lock = o.LockWait
 	}

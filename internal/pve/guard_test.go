@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/org/appstack-action/internal/lab/pveapi"
 	"github.com/org/appstack-action/internal/machine"
 )
 
@@ -168,28 +169,66 @@ func TestNewestTemplate(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
-	template := []string{"local:vztmpl/debian-12-standard_12.12-1_amd64.tar.zst"}
-	const gib = 1 << 30
-	want := newCT(func(g *machine.Guest) { g.Node, g.Origin.Template = "auto", "debian-12-standard" })
+	node := func(name string, gib float64, template bool) nodeFacts {
+		f := nodeFacts{name: name, visible: true, free: gib * (1 << 30)}
+		if template {
+			f.templates = []string{"local:vztmpl/debian-12-standard_12.12-1_amd64.tar.zst"}
+		}
+		return f
+	}
+	want := newCT(func(g *machine.Guest) { g.Node, g.Origin.Template = "auto", "debian-12-standard" }) // of 2 GiB
+	const all = "the storage, the bridge and the template, of 3 online"
 	tests := []struct {
 		name, node, reason string
 		fit                []nodeFacts
 	}{
-		{"most free memory", "pve2", "most free memory (12.0 GiB) of 2", []nodeFacts{{name: "pve1", free: 4 * gib, templates: template}, {name: "pve2", free: 12 * gib, templates: template}}},
-		{"the template goes before memory", "pve1", "(4.0 GiB)", []nodeFacts{{name: "pve1", free: 4 * gib, templates: template}, {name: "pve2", free: 12 * gib}}},
-		{"equals: the first", "pve1", "(4.0 GiB)", []nodeFacts{{name: "pve1", free: 4 * gib, templates: template}, {name: "pve2", free: 4 * gib, templates: template}}},
-		{"memory that is not visible", "pve1", "Sys.Audit", []nodeFacts{{name: "pve1", templates: template}, {name: "pve2", templates: template}}},
+		{"most free memory", "pve2", "node pve2: it has the most free memory (12.0 GiB) of 2 that have 2.0 GiB free, " + all,
+			[]nodeFacts{node("pve1", 4, true), node("pve2", 12, true)}},
+		{"the template goes before memory", "pve1", "node pve1: it has the most free memory (4.0 GiB) of 1 that have 2.0 GiB free, " + all,
+			[]nodeFacts{node("pve1", 4, true), node("pve2", 12, false)}},
+		{"but not before enough memory", "pve2", "node pve2: it has the most free memory (12.0 GiB) of 1 that have 2.0 GiB free, the storage and the bridge, of 3 online",
+			[]nodeFacts{node("pve1", 1.9, true), node("pve2", 12, false)}},
+		{"just enough", "pve1", "of 1 that have", []nodeFacts{node("pve1", 2, true), node("pve2", 1.9, true)}},
+		{"none has enough", "pve2", "node pve2: none of 2 that have the storage and the bridge, of 3 online, has the guest's 2.0 GiB of memory free; this one has the most (1.5 GiB)",
+			[]nodeFacts{node("pve1", 1, true), node("pve2", 1.5, true)}},
+		{"equals: the first", "pve1", "(4.0 GiB) of 2", []nodeFacts{node("pve1", 4, true), node("pve2", 4, true)}},
+		{"memory that is not visible", "pve1", "node pve1: the first of 2 that fit (their free memory is not visible: Sys.Audit on /nodes shows it)",
+			[]nodeFacts{{name: "pve1"}, {name: "pve2"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, reason := choose(tt.fit, want, 3)
+			got, reason := newFake(t, nil).client().choose(tt.fit, want, 3)
 			if got.name != tt.node || !strings.Contains(reason, tt.reason) {
 				t.Errorf("%s: %s", got.name, reason)
 			}
 		})
 	}
-	if got, reason := choose([]nodeFacts{{name: "pve9"}}, newCT(nil), 1); got.name != "pve9" || reason != "" {
+	c := newFake(t, nil).client()
+	if got, reason := c.choose([]nodeFacts{{name: "pve9"}}, newCT(nil), 1); got.name != "pve9" || reason != "" {
 		t.Errorf("a node that the stack names: %s: %s", got.name, reason)
+	}
+}
+
+// What the guests of a run are to use counts, although Proxmox sees none of them run.
+func TestChooseForMany(t *testing.T) {
+	l := newLab(t, func(o *pveapi.Options) { o.Nodes = []string{"pve1", "pve2", "pve3"} })
+	c := l.client()
+	nodes := make(map[string]int)
+	for i := range 6 {
+		for range 2 { // planning a guest again takes its memory once
+			want := wantedInLab()
+			want.VMID, want.Node = 101+i, "auto"
+			if err := c.Place(t.Context(), want); err != nil {
+				t.Fatal(err)
+			}
+			if want.Origin.Reasons[0] == "" {
+				t.Error("no reason")
+			}
+			nodes[want.Node]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"pve1": 4, "pve2": 4, "pve3": 4}, nodes); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -48,7 +48,7 @@ func (c *Client) placeVM(ctx context.Context, want *machine.Guest) error {
 	if len(fit) == 0 {
 		return &FindingsError{problems}
 	}
-	chosen, reason := choose(fit, want, len(facts))
+	chosen, reason := c.choose(fit, want, len(facts))
 	if want.Origin.Image {
 		return c.placeImage(ctx, want, chosen, reason)
 	}

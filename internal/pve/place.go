@@ -26,7 +26,8 @@ func (s storageRow) holds(content string) bool {
 // nodeFacts is what a node offers to a new guest.
 type nodeFacts struct {
 	name      string
-	free      float64 // bytes of memory; 0: not visible
+	visible   bool    // whether the token may see its memory
+	free      float64 // bytes of memory that nobody uses, nor is to use by this run
 	storages  []storageRow
 	bridges   []string
 	templates []string // volume IDs
@@ -55,7 +56,7 @@ func (c *Client) Place(ctx context.Context, want *machine.Guest) error {
 	if len(fit) == 0 {
 		return &FindingsError{problems}
 	}
-	chosen, reason := choose(fit, want, len(facts))
+	chosen, reason := c.choose(fit, want, len(facts))
 	if template := newestTemplate(chosen.templates, want.Origin.Template); template != "" {
 		c.placed(want, chosen.name, template, reason)
 		return nil
@@ -110,7 +111,7 @@ func (c *Client) look(ctx context.Context, n resource) (nodeFacts, error) {
 	if err != nil {
 		return f, err
 	}
-	f.free = n.MaxMem - n.Mem
+	f.visible, f.free = n.MaxMem > 0, n.MaxMem-n.Mem
 	if err := c.get(ctx, "/nodes/"+n.Node+"/storage?enabled=1", &f.storages); err != nil {
 		return f, err
 	}
@@ -204,27 +205,6 @@ func storageNames(rows []storageRow) string {
 		return "none"
 	}
 	return strings.Join(names, ", ")
-}
-
-// choose takes the node with the most free memory among those that fit, and among
-// equals the first by name; and one that has the template before one that has not.
-func choose(fit []nodeFacts, want *machine.Guest, of int) (nodeFacts, string) {
-	if want.Node != "" && want.Node != "auto" {
-		return fit[0], ""
-	}
-	best := fit[0]
-	for _, f := range fit[1:] {
-		has := newestTemplate(f.templates, want.Origin.Template) != ""
-		bestHas := newestTemplate(best.templates, want.Origin.Template) != ""
-		if has != bestHas && has || has == bestHas && f.free > best.free {
-			best = f
-		}
-	}
-	if best.free <= 0 {
-		return best, fmt.Sprintf("node %s: the first of %d that fit (their free memory is not visible: Sys.Audit on /nodes shows it)", best.name, len(fit))
-	}
-	return best, fmt.Sprintf("node %s: it has the most free memory (%.1f GiB) of %d that have the storage, the bridge and the template, of %d online",
-		best.name, best.free/(1<<30), len(fit), of)
 }
 
 // newPlaces finds what an existing guest is to use and its node does not have: another

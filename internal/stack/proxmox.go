@@ -19,9 +19,11 @@ type Proxmox struct {
 	// `fingerprint` the system's authorities are trusted.
 	CA string `yaml:"ca"`
 	// Node that new guests are created on, or `auto`: the online node with
-	// the most free memory that has the storage, the bridge and the template.
+	// the most free memory that has the storage, the bridge and the template,
+	// and the guest's memory free if any has.
 	Node string `yaml:"node"`
-	// Pool that new guests join.
+	// Pool that new guests join. One in another pool is moved where the token
+	// may do that.
 	Pool string `yaml:"pool"`
 	// `jump`: reach the API through the host of `ssh.jump` too.
 	Via string `yaml:"via" jsonschema:"enum=jump"`
