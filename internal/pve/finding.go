@@ -8,7 +8,6 @@ import (
 
 // The guards. Each name is also the name of what lets its findings pass.
 const (
-	GuardDuplicate = "duplicates"       // two environments of the stack want the same vmid, name or address
 	GuardIP        = "ip-conflicts"     // another guest has the address, or something answers at it
 	GuardMAC       = "mac-conflicts"    // another guest has the MAC address
 	GuardName      = "name-conflicts"   // another guest has the host name

@@ -141,28 +141,6 @@ func conflicts(want, have *machine.Guest, others []neighbour) []Finding {
 	return findings
 }
 
-// Duplicates finds guests that want the same vmid, name or address.
-func Duplicates(wanted []*machine.Guest) []Finding {
-	var findings []Finding
-	seen := make(map[string]*machine.Guest)
-	for _, g := range wanted {
-		id := identityOf(g.Config, g.Kind)
-		marks := []string{"vmid " + itoa(g.VMID), "name " + strings.ToLower(id.name)}
-		for ip := range id.ips {
-			marks = append(marks, "address "+ip.String())
-		}
-		for _, mark := range marks {
-			if other := seen[mark]; other != nil {
-				findings = append(findings, blocks(GuardDuplicate, "give one of them another", "%s and %s both want the %s",
-					other.Block.Owner(), g.Block.Owner(), mark))
-				continue
-			}
-			seen[mark] = g
-		}
-	}
-	return findings
-}
-
 // others reads every guest's interfaces once a run, several at a time.
 func (c *Client) others(ctx context.Context) ([]neighbour, error) {
 	c.neighboursOnce.Lock()

@@ -86,37 +86,6 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
-func TestDuplicates(t *testing.T) {
-	other := func(edit func(*machine.Guest)) *machine.Guest {
-		return newCT(func(g *machine.Guest) {
-			g.VMID, g.Config["hostname"], g.Block.Env = 102, "shop-qa", "qa"
-			g.Config["net0"] = "name=eth0,bridge=vmbr0,ip=10.99.0.102/24"
-			edit(g)
-		})
-	}
-	tests := []struct {
-		name string
-		edit func(*machine.Guest)
-		want []string
-	}{
-		{"none", func(*machine.Guest) {}, nil},
-		{"vmid", func(g *machine.Guest) { g.VMID = 101 }, []string{"duplicates: shop/dev (org/shop) and shop/qa (org/shop) both want the vmid 101"}},
-		{"name", func(g *machine.Guest) { g.Config["hostname"] = "Shop-Dev" }, []string{"duplicates: shop/dev (org/shop) and shop/qa (org/shop) both want the name shop-dev"}},
-		{"address", func(g *machine.Guest) { g.Config["net0"] = "name=eth0,ip=10.99.0.101/16" }, []string{"duplicates: shop/dev (org/shop) and shop/qa (org/shop) both want the address 10.99.0.101"}},
-		{"a VM's address", func(g *machine.Guest) {
-			g.Kind, g.Config = machine.KVM, machine.Config{"name": "vm", "ipconfig0": "ip=10.99.0.101/24"}
-		}, []string{"duplicates: shop/dev (org/shop) and shop/qa (org/shop) both want the address 10.99.0.101"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got := Duplicates([]*machine.Guest{newCT(nil), other(tt.edit)})
-			if diff := cmp.Diff(tt.want, summaries(got)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
 // Other guests are looked at when the guest is to have what it has not.
 func TestExposes(t *testing.T) {
 	have := newCT(func(g *machine.Guest) { g.Config["net0"] += ",hwaddr=BC:24:11:00:00:01,type=veth" })

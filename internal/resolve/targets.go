@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,6 +45,7 @@ func Targets(st *stack.Stack, envs []*stack.Env, c Context) ([]Target, diag.List
 	var problems diag.List
 	top, found := st.Expand(c.lookup(), c.known()...)
 	problems = append(problems, found...)
+	problems.AddAll(c.duplicates(st))
 	var targets []Target
 	for _, e := range envs {
 		expanded, found := e.Expand(c.lookup(), c.known()...)
@@ -60,6 +62,25 @@ func Targets(st *stack.Stack, envs []*stack.Env, c Context) ([]Target, diag.List
 	}
 	problems.Sort()
 	return targets, problems
+}
+
+// duplicates finds what two environments of the stack want both, whichever are the
+// run's, now that secrets are known. What is in a secret that this run does not open
+// cannot be compared; what needs none was compared when the file was read.
+func (c Context) duplicates(st *stack.Stack) diag.List {
+	if !slices.ContainsFunc(st.Envs, namedLater) {
+		return nil
+	}
+	known := make([]*stack.Env, len(st.Envs))
+	for i, e := range st.Envs {
+		known[i], _ = e.Expand(c.lookup(), c.known()...) // those of the run tell their problems elsewhere
+	}
+	return stack.Duplicates(known)
+}
+
+// namedLater tells whether a secret has what an environment must have alone.
+func namedLater(e *stack.Env) bool {
+	return strings.Contains(strings.Join([]string{e.Hostname, e.IP, e.IP6, e.Guest.MAC, e.Branch, e.Gateway, e.Gateway6}, " "), "${")
 }
 
 // problem is a mistake that shows only when a value is used.

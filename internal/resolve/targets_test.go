@@ -1,0 +1,59 @@
+package resolve
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/org/appstack-action/internal/secret"
+	"github.com/org/appstack-action/internal/ssh/sshtest"
+	"github.com/org/appstack-action/internal/stack"
+)
+
+// newKeyText is a new private key.
+func newKeyText(t *testing.T) string {
+	key, _ := sshtest.Key(t, "ed25519")
+	return key
+}
+
+// What two environments want both is found also where secrets say it, in whichever
+// project, and whichever of them the run is about.
+func TestDuplicatesAmongAll(t *testing.T) {
+	const head = `
+proxmox: {url: "https://pve1.lan:8006", token: "${secret.token}", node: pve1}
+ssh: {user: root, key: "${secret.key}"}
+projects:
+  shop:
+    app: {source: {upload: .}}
+    envs:
+      dev: {name: shop-dev, vmid: 101, ip: 10.0.10.101/24, gateway: 10.0.10.1, branch: dev}
+  pote:
+    app: {source: {upload: .}}
+    envs:
+      prod: `
+	known := map[string]string{"token": "ci@pve!app=11111111-2222-3333-4444-555555555555", "key": newKeyText(t), "ip": "10.0.10.101/16", "name": "SHOP-dev", "mine": "10.0.10.110/24"}
+	tests := []struct {
+		name, prod, want string
+	}{
+		{"address", `{name: pote, vmid: 110, ip: "${secret.ip}", gateway: 10.0.0.1, branch: main}`, "address of a secret is used by shop/dev and by pote/prod"},
+		{"name", `{name: "${secret.name}", vmid: 110, ip: 10.0.10.110/24, gateway: 10.0.10.1, branch: main}`, "name of a secret is used by shop/dev and by pote/prod"},
+		{"an address of its own", `{name: pote, vmid: 110, ip: "${secret.mine}", gateway: 10.0.10.1, branch: main}`, ""},
+		{"a secret that is not open", `{name: pote, vmid: 110, ip: "${secret.closed}", gateway: 10.0.10.1, branch: main}`, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			st, list := stack.Load("appstack.yaml", []byte(head+tt.prod+"\n"))
+			if list.HasErrors() {
+				t.Fatal(list)
+			}
+			dev := slices.DeleteFunc(slices.Clone(st.Envs), func(e *stack.Env) bool { return e.Name != "dev" })
+			_, list = Targets(st, dev, Context{
+				Secret:   func(name string) (secret.Value, bool) { v, ok := known[name]; return secret.New(v), ok },
+				IsSecret: func(string) bool { return false },
+			})
+			if got := list.Error(); tt.want == "" && list.HasErrors() || !strings.Contains(got, tt.want) {
+				t.Errorf("problems: %s, want %q", got, tt.want)
+			}
+		})
+	}
+}
