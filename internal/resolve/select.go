@@ -113,6 +113,9 @@ func (s *Selection) push(ev event.Event, req Request) {
 	default:
 		s.otherwise("apply")
 		s.onBranch(ev, req)
+		if ev.Dependabot() && !req.Credentials {
+			s.validateOnly("Dependabot pushed, and a run of its own gets no secrets unless they are set for Dependabot too")
+		}
 	}
 }
 

@@ -43,6 +43,8 @@ func TestSelect(t *testing.T) {
 		{"push, plan", event.Event{Name: "push", Branch: "dev", SHA: "1"}, Request{Command: "plan"}, "plan shop/dev @1", ""},
 		{"push, ref", event.Event{Name: "push", Branch: "dev", SHA: "1"}, Request{Ref: "v1"}, "apply shop/dev @v1", ""},
 		{"push elsewhere", event.Event{Name: "push", Branch: "x", SHA: "1"}, Request{}, "apply @1", `no environment of the stack has the branch "x"`},
+		{"push by Dependabot", event.Event{Name: "push", Branch: "dev", SHA: "1", Actor: "dependabot[bot]"}, Request{}, "validate shop/dev @1", "gets no secrets"},
+		{"push by Dependabot with its own secrets", event.Event{Name: "push", Branch: "dev", SHA: "1", Actor: "dependabot[bot]"}, Request{Credentials: true}, "apply shop/dev @1", ""},
 		{"tag", event.Event{Name: "push", Tag: "v1", SHA: "1"}, Request{}, " @1", "a tag (v1) deploys nothing"},
 		{"branch deleted", event.Event{Name: "push", Branch: "dev", Deleted: true}, Request{}, " @", "was deleted"},
 		{"pull request", pr("main", "o/r", "me"), Request{}, "plan pote/prod shop/prod @head", ""},

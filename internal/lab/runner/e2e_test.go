@@ -161,8 +161,8 @@ func description() string {
 // realPayload is a payload that GitHub sent, where there are some; else events have
 // only what identifies them.
 func realPayload(event string) []byte {
-	for _, name := range []string{"github-events/derived/" + event + ".commits.json", "github-events/" + event + ".json"} {
-		if text, err := os.ReadFile(filepath.Join(shared(), "data", name)); err == nil {
+	for _, name := range []string{"derived/" + event + ".commits.json", "derived/" + event + ".json", event + ".json"} {
+		if text, err := os.ReadFile(filepath.Join(shared(), "data", "github-events", name)); err == nil {
 			return text
 		}
 	}

@@ -17,6 +17,13 @@ func Push(base []byte, repository, branch, before, after, message, actor string)
 	})
 }
 
+// Payload lays what identifies an event over a payload of its kind, as with [Push].
+func Payload(base []byte, repository, actor string, changes map[string]any) ([]byte, error) {
+	all := map[string]any{"repository": repo(repository), "sender": map[string]any{"login": actor}}
+	lay(all, changes)
+	return patch(base, all)
+}
+
 // Pull says which pull request an event is about.
 type Pull struct {
 	Repository string // owner/name of the base

@@ -67,6 +67,16 @@ func (s *Stage) PullJob(p runner.Pull) (runner.Job, error) {
 	}, p.Head, p.HeadSHA)
 }
 
+// EventJob is the job of another event; kind names the recorded payload to build on, and
+// changes say what is in its place.
+func (s *Stage) EventJob(event, kind, ref, sha string, changes map[string]any) (runner.Job, error) {
+	payload, err := runner.Payload(s.payload(kind), s.Repository, Actor, changes)
+	if err != nil {
+		return runner.Job{}, err
+	}
+	return s.job(runner.Job{Event: event, Payload: payload, Ref: ref, SHA: sha}, strings.TrimPrefix(ref, "refs/heads/"), sha)
+}
+
 func (s *Stage) payload(event string) []byte {
 	if s.Payload == nil {
 		return nil
