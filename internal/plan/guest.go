@@ -11,7 +11,7 @@ import (
 
 // OnHypervisor tells whether the step is Proxmox's, and not one inside the guest.
 func (s Step) OnHypervisor() bool {
-	return slices.Contains([]string{"guest", "config", "disk", "ha"}, s.Resource.Kind)
+	return slices.Contains([]string{"guest", "config", "disk", "ha", "pool"}, s.Resource.Kind)
 }
 
 // diffGuest adds the steps on the hypervisor.
@@ -31,6 +31,7 @@ func diffGuest(p *Plan, have, want *machine.Guest, policy Policy) {
 	d.block()
 	d.config()
 	d.disk()
+	d.pool()
 	d.ha()
 	d.place()
 	d.power()
@@ -119,7 +120,7 @@ func (d *guestDiff) recreate() bool {
 	case d.have.Next()["protection"] == "1" || d.want.Config["protection"] == "1":
 		s.Refused = "the guest is protected; change the stack back, or make another guest"
 	case !d.policy.AllowDestroy:
-		s.Refused = "everything in the guest would be lost; change the stack back, or allow it with `allow-destroy`"
+		s.Refused = "everything in the guest would be lost; " + d.wayOut(causes) + ", or allow it with `allow-destroy`"
 	}
 	if s.Refused != "" {
 		return false
@@ -165,6 +166,13 @@ func (d *guestDiff) disk() {
 	d.add(Grow, "disk", key, fmt.Sprintf("%s → %dG", sizeText(have), o.DiskGiB), Hot)
 }
 
+// pool plans the guest's move to the stack's pool; a stack that names none leaves it.
+func (d *guestDiff) pool() {
+	if w := d.want.Pool; w != "" && w != d.have.Pool {
+		d.add(Set, "pool", d.name, fromTo(d.have.Pool, w), Hot)
+	}
+}
+
 // ha plans the watch of Proxmox's HA manager.
 func (d *guestDiff) ha() {
 	switch {
@@ -179,9 +187,6 @@ func (d *guestDiff) ha() {
 func (d *guestDiff) place() {
 	if w := d.want.Node; w != "" && w != "auto" && w != d.have.Node {
 		d.note("the guest is on node %s, the stack says %s: it is left where it is", d.have.Node, w)
-	}
-	if h, w := d.have.Pool, d.want.Pool; h != "" && w != "" && h != w {
-		d.note("the guest is in pool %s, the stack says %s: it is left where it is", h, w)
 	}
 }
 

@@ -108,7 +108,8 @@ var ownerPlans = []guestPlan{
 		plan: "" +
 			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
 			"  ± recreate guest 101: storage local-lvm → tank (destroys)\n" +
-			"    refused: everything in the guest would be lost; change the stack back, or allow it with `allow-destroy`\n",
+			"    refused: everything in the guest would be lost; move the disk, which keeps it (as root on the node, the container stopped:" +
+			" pct move-volume 101 rootfs tank --delete 1), change the stack back, or allow it with `allow-destroy`\n",
 	},
 	{
 		name: "destroys: privileged",

@@ -30,6 +30,20 @@ func (d *guestDiff) unmendable() []string {
 	return causes
 }
 
+// wayOut is how to end without a new guest: a disk on another storage can be moved,
+// which Proxmox does for a container only while it is stopped.
+func (d *guestDiff) wayOut(causes []string) string {
+	if len(causes) != 1 || !strings.HasPrefix(causes[0], "storage ") {
+		return "change the stack back"
+	}
+	if d.want.Kind == machine.KVM {
+		return fmt.Sprintf("move the disk, which keeps it (as root on the node: qm disk move %s %s %s --delete 1), change the stack back",
+			d.name, d.have.RootDisk(), d.want.Origin.Storage)
+	}
+	return fmt.Sprintf("move the disk, which keeps it (as root on the node, the container stopped: pct move-volume %s rootfs %s --delete 1), change the stack back",
+		d.name, d.want.Origin.Storage)
+}
+
 // diskCauses are the root disk's: another storage, a smaller size.
 func diskCauses(have *machine.Guest, o *machine.Origin) []string {
 	root := have.Config[have.RootDisk()]

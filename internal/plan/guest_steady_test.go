@@ -93,8 +93,20 @@ var steadyPlans = []guestPlan{
 		name: "in another pool",
 		edit: func(h, w *machine.Guest) { h.Pool = "people"; w.Pool = "appstack" },
 		plan: "" +
-			"shop/dev: no changes\n" +
-			"  note: the guest is in pool people, the stack says appstack: it is left where it is\n",
+			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"  ~ set pool 101: people → appstack\n",
+	},
+	{
+		name: "in no pool",
+		edit: func(_, w *machine.Guest) { w.Pool = "appstack" },
+		plan: "" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"  ~ set pool 101: none → appstack\n",
+	},
+	{
+		name: "in a pool of which the stack says nothing",
+		edit: func(h, _ *machine.Guest) { h.Pool = "people" },
+		plan: "shop/dev: no changes\n",
 	},
 	{
 		name: "no change: another release of the same system",

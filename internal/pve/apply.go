@@ -111,6 +111,8 @@ func (a *application) do(ctx context.Context, steps []plan.Step) (err error) {
 		}
 	case plan.Resource{Kind: "disk", Name: string(plan.Grow)}:
 		err = a.grow(ctx, s)
+	case plan.Resource{Kind: "pool", Name: string(plan.Set)}:
+		err = a.setPool(ctx)
 	case plan.Resource{Kind: "ha", Name: string(plan.Add)}, plan.Resource{Kind: "ha", Name: string(plan.Remove)}:
 		err = a.setHA(ctx, s)
 	default:

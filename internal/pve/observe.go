@@ -39,13 +39,18 @@ func (e *HiddenError) Hint() string {
 // that died since, is waited for.
 //
 // Where the stack wishes HA and the token may not have it, the wish is taken back
-// and the reason noted in want.
+// and the reason noted in want. So it is with another pool: a guest that the token may
+// not move is reported as being in the wanted one, and so is one whose pool it cannot
+// see.
 //
 // It costs one request for all guests of a run and two for each guest.
 func (c *Client) Observe(ctx context.Context, want *machine.Guest) (*machine.Guest, error) {
 	have, err := c.find(ctx, want)
 	if err == nil && want.HA && (have == nil || !have.HA) {
 		err = c.allowHA(ctx, want)
+	}
+	if err == nil && have != nil && want.Pool != "" && have.Pool != want.Pool {
+		err = c.allowPool(ctx, have, want)
 	}
 	return have, err
 }
@@ -107,7 +112,8 @@ func (c *Client) observeHidden(ctx context.Context, inv *inventory, want *machin
 		if err := c.awaitCreation(ctx, node, want); err != nil {
 			return nil, err
 		}
-		g, err := c.read(ctx, &machine.Guest{Kind: want.Kind, VMID: want.VMID, Node: node})
+		// A guest that has become visible is so through the pool that it was made in.
+		g, err := c.read(ctx, &machine.Guest{Kind: want.Kind, VMID: want.VMID, Node: node, Pool: want.Pool})
 		if err == nil {
 			return g, nil
 		}
