@@ -49,7 +49,11 @@ type faults struct{ list []*Fault }
 func (s *Server) Inject(f Fault) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.check(f); err != nil {
+	err := f.check()
+	if err == nil {
+		err = s.checkHere(f)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot inject a fault: %w", err)
 	}
 	if f.Times == 0 {

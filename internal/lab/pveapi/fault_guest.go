@@ -24,7 +24,7 @@ type Troubled interface {
 }
 
 // check refuses a fault that would never come.
-func (s *Server) check(f Fault) error {
+func (f Fault) check() error {
 	targets := 0
 	for _, has := range []bool{f.Path != "", f.Task != "", f.Storage != "", f.Node != "", f.Guest != 0} {
 		if has {
@@ -40,24 +40,27 @@ func (s *Server) check(f Fault) error {
 	if f.Drop != "" && f.Drop != "before" && f.Drop != "after" {
 		return fmt.Errorf("drop is before or after, not %q", f.Drop)
 	}
-	if f.Node != "" && !slices.Contains(s.opt.Nodes, f.Node) {
-		return fmt.Errorf("no node is called %s", f.Node)
+	of := f.startsBadly() || f.Lock != "" || f.Hold != 0
+	if f.Guest == 0 && of {
+		return errors.New("lock, hold, late_ssh and reboot_after are a guest's")
 	}
-	if f.Storage != "" && s.st.Storages[f.Storage] == nil {
-		return fmt.Errorf("no storage is called %s", f.Storage)
+	if f.Guest != 0 && !of {
+		return errors.New("a guest's fault is lock, hold, late_ssh or reboot_after")
 	}
-	return s.checkGuestFault(f)
+	return nil
 }
 
-func (s *Server) checkGuestFault(f Fault) error {
-	startsBadly := f.LateSSH != 0 || f.RebootAfter != 0
+func (f Fault) startsBadly() bool { return f.LateSSH != 0 || f.RebootAfter != 0 }
+
+// checkHere refuses a fault with what this lab does not have.
+func (s *Server) checkHere(f Fault) error {
 	_, troubled := s.opt.Backend.(Troubled)
 	switch {
-	case f.Guest == 0 && (startsBadly || f.Lock != "" || f.Hold != 0):
-		return errors.New("lock, hold, late_ssh and reboot_after are a guest's")
-	case f.Guest != 0 && !startsBadly && f.Lock == "" && f.Hold == 0:
-		return errors.New("a guest's fault is lock, hold, late_ssh or reboot_after")
-	case startsBadly && !troubled:
+	case f.Node != "" && !slices.Contains(s.opt.Nodes, f.Node):
+		return fmt.Errorf("no node is called %s", f.Node)
+	case f.Storage != "" && s.st.Storages[f.Storage] == nil:
+		return fmt.Errorf("no storage is called %s", f.Storage)
+	case f.startsBadly() && !troubled:
 		return errors.New("these guests have no start that could go wrong")
 	}
 	return nil
@@ -70,7 +73,7 @@ func (f *Fault) at(vmid int) bool { return f.Guest == vmid || f.Guest == AnyGues
 func (s *Server) trouble(vmid int) Trouble {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.faults.take(func(e *Fault) bool { return e.at(vmid) && (e.LateSSH != 0 || e.RebootAfter != 0) })
+	f := s.faults.take(func(e *Fault) bool { return e.at(vmid) && e.startsBadly() })
 	if f == nil {
 		return Trouble{}
 	}

@@ -12,8 +12,12 @@ import (
 // fields as [Fault] names them, durations as text (2s), a guest's vmid as a number or "*".
 func ParseFault(text string) (Fault, error) {
 	var f Fault
-	if err := json.Unmarshal([]byte(text), &f); err != nil {
-		return Fault{}, fmt.Errorf("cannot read the fault %s: %w", text, err)
+	err := json.Unmarshal([]byte(text), &f)
+	if err == nil {
+		err = f.check()
+	}
+	if err != nil {
+		return Fault{}, fmt.Errorf("cannot use the fault %s: %w", text, err)
 	}
 	return f, nil
 }
