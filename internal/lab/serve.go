@@ -221,32 +221,40 @@ func (l *Lab) listenHTTP(ctx context.Context, port int, h http.Handler) error {
 	return nil
 }
 
-// offerTemplates builds the lab's templates, if they are not cached, and puts them into
-// every node's storage.
+// templateStorage is where the lab's templates are, on every node.
+const templateStorage = "local"
+
+// offerTemplates offers the lab's templates; the first is the default.
 func (l *Lab) offerTemplates(ctx context.Context) error {
-	const storage = "local"
 	for i, t := range l.opt.Templates {
-		archive, err := template.Build(ctx, l.opt.Cache, t, l.opt.Progress)
+		volume, err := l.Offer(ctx, t)
 		if err != nil {
 			return err
 		}
-		for _, node := range l.nodes() {
-			dir, err := l.PVE.TemplateDir(node, storage)
-			if err != nil {
-				return err
-			}
-			if err := link(archive, filepath.Join(dir, t.Name)); err != nil {
-				return err
-			}
-		}
-		if err := l.Guests.Prepare(ctx, archive); err != nil {
-			return err
-		}
 		if i == 0 {
-			l.Info.Template = storage + ":vztmpl/" + t.Name
+			l.Info.Template = volume
 		}
 	}
 	return nil
+}
+
+// Offer puts a template into every node's storage and returns its volume. If it is not
+// cached, it is built, which takes minutes.
+func (l *Lab) Offer(ctx context.Context, t template.Template) (volume string, err error) {
+	archive, err := template.Build(ctx, l.opt.Cache, t, l.opt.Progress)
+	if err != nil {
+		return "", err
+	}
+	for _, node := range l.nodes() {
+		dir, err := l.PVE.TemplateDir(node, templateStorage)
+		if err != nil {
+			return "", err
+		}
+		if err := link(archive, filepath.Join(dir, t.Name)); err != nil {
+			return "", err
+		}
+	}
+	return templateStorage + ":vztmpl/" + t.Name, l.Guests.Prepare(ctx, archive)
 }
 
 // link puts a file in a second place, as a copy where the two are on different file

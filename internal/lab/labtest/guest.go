@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/org/appstack-action/internal/lab/lxc"
+	"github.com/org/appstack-action/internal/lab/template"
 )
 
 // Guest is a booted container whose sshd answers.
@@ -35,6 +36,16 @@ type Guest struct {
 	backend *lxc.Backend
 }
 
+// Draft is a guest with a vmid, an address and a key of its own that is not there yet: the
+// test creates it through the Proxmox API, and gives the task's log to [Guest.ReadLog].
+func (l *Lab) Draft(t testing.TB) *Guest {
+	t.Helper()
+	vmid, prefix := l.Allocate(t)
+	g := &Guest{VMID: vmid, Name: fmt.Sprintf("ct%d", vmid), Addr: prefix.Addr(), Prefix: prefix, Gateway: l.lab.Gateway(), backend: l.lab.Guests}
+	g.newKey(t)
+	return g
+}
+
 // Setup changes what a guest is created with.
 type Setup func(*lxc.Spec)
 
@@ -43,25 +54,35 @@ func With(key, value string) Setup {
 	return func(s *lxc.Spec) { s.Config[key] = value }
 }
 
+// From lets a guest be made from another template than the lab's first, which is built if
+// it is not cached: that takes minutes.
+func (l *Lab) From(t testing.TB, other template.Template) Setup {
+	t.Helper()
+	_, err := l.Up(t).Offer(context.Background(), other)
+	if err != nil {
+		t.Fatalf("labtest: %v", err)
+	}
+	path := filepath.Join(filepath.Dir(l.Template(t)), other.Name)
+	return func(s *lxc.Spec) { s.Template = path }
+}
+
 // Guest creates and starts a container (Debian 12, unprivileged, nesting, 2 cores,
 // 1 GiB, 4 GiB disk unless set up otherwise), waits for its sshd and destroys it when
 // the test ends.
 func (l *Lab) Guest(t testing.TB, setup ...Setup) *Guest {
 	t.Helper()
-	vmid, prefix := l.Allocate(t)
-	g := &Guest{VMID: vmid, Name: fmt.Sprintf("ct%d", vmid), Addr: prefix.Addr(), Prefix: prefix, Gateway: l.lab.Gateway(), backend: l.lab.Guests}
-	g.newKey(t)
+	g := l.Draft(t)
 	spec := l.spec(t, g)
 	for _, s := range setup {
 		s(&spec)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	t.Cleanup(func() { l.destroy(t, vmid) })
-	if err := l.lab.Guests.Create(ctx, vmid, spec, g.readLog); err != nil {
+	t.Cleanup(func() { l.destroy(t, g.VMID) })
+	if err := l.lab.Guests.Create(ctx, g.VMID, spec, g.ReadLog); err != nil {
 		t.Fatalf("labtest: cannot create a guest: %v", err)
 	}
-	if err := l.lab.Guests.Start(ctx, vmid, spec.Config, g.readLog); err != nil {
+	if err := l.lab.Guests.Start(ctx, g.VMID, spec.Config, g.ReadLog); err != nil {
 		t.Fatalf("labtest: cannot start a guest: %v", err)
 	}
 	g.Config = spec.Config
@@ -95,7 +116,7 @@ func (l *Lab) Template(t testing.TB) string {
 
 // destroy takes the guest away, whatever state the test left it in.
 func (l *Lab) destroy(t testing.TB, vmid int) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := l.lab.Guests.Stop(ctx, vmid); err != nil {
 		t.Errorf("labtest: %v", err)
@@ -120,8 +141,8 @@ func (g *Guest) newKey(t testing.TB) {
 	g.KeyPEM = pem.EncodeToMemory(block)
 }
 
-// readLog picks the host keys' fingerprints out of the creation's log.
-func (g *Guest) readLog(line string) {
+// ReadLog picks the host keys' fingerprints out of a line of the creation's log.
+func (g *Guest) ReadLog(line string) {
 	if rest, ok := strings.CutPrefix(line, "done: SHA256:"); ok {
 		fingerprint, _, _ := strings.Cut(rest, " ")
 		g.HostKeys = append(g.HostKeys, "SHA256:"+fingerprint)
@@ -155,7 +176,7 @@ func (g *Guest) Dial(ctx context.Context) (*ssh.Client, error) {
 // Wait returns when root can log in: after a start or a reboot.
 func (g *Guest) Wait(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

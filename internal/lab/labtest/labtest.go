@@ -52,6 +52,9 @@ type Lab struct {
 	err  error // why it is not up
 }
 
+// patience is for what takes seconds on a machine that has nothing else to do.
+const patience = 5 * time.Minute
+
 // RequireOrSkip skips the test, aloud, on a machine that cannot run a lab and with
 // -short.
 func RequireOrSkip(t testing.TB) {
@@ -82,7 +85,7 @@ func (l *Lab) Main(m *testing.M) int {
 	if l.lab == nil {
 		return result
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := l.lab.Down(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "labtest: cannot take the lab down:", err)

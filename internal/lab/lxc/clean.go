@@ -68,12 +68,12 @@ func Count(name string) int {
 // killAll ends the lab's processes; a monitor that loses its container cleans up
 // and ends by itself, so those are given a moment.
 func killAll(ctx context.Context, name string) error {
-	for attempt := 0; ; attempt++ {
+	for began, attempt := time.Now(), 0; ; attempt++ {
 		pids := members(name)
 		if len(pids) == 0 {
 			return nil
 		}
-		if attempt == 100 {
+		if time.Since(began) > calm {
 			return fmt.Errorf("%d processes will not end", len(pids))
 		}
 		for pid := range pids {

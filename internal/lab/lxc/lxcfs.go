@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
-	"time"
 )
 
 // lxcfsFiles are what lxcfs shows of a container instead of the machine.
@@ -36,7 +35,7 @@ func startLXCFS(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	go cmd.Wait() // it ends with its mount
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, calm)
 	defer cancel()
 	return point, poll(ctx, func() bool { return readable(filepath.Join(point, "proc/meminfo")) })
 }

@@ -166,7 +166,7 @@ func (b *Backend) watchOne(g *guest, r *running, quit *os.File) {
 
 // ended cleans up after init and, where nobody asked for its end, tells so.
 func (b *Backend) ended(g *guest, r *running) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*calm)
 	defer cancel()
 	err := b.settle(ctx, g)
 	g.mu.Lock()
@@ -189,7 +189,7 @@ func (b *Backend) ended(g *guest, r *running) {
 
 // settle waits until LXC's monitor has taken the container down, then unmounts.
 func (b *Backend) settle(ctx context.Context, g *guest) error {
-	wait := exec.CommandContext(ctx, "lxc-wait", "-P", filepath.Dir(g.dir), "-n", strconv.Itoa(g.vmid), "-s", "STOPPED", "-t", "30")
+	wait := exec.CommandContext(ctx, "lxc-wait", "-P", filepath.Dir(g.dir), "-n", strconv.Itoa(g.vmid), "-s", "STOPPED", "-t", strconv.Itoa(int(calm.Seconds())))
 	err := wait.Run()
 	return errors.Join(err, b.store.unmount(ctx, g))
 }

@@ -181,13 +181,17 @@ func (s *store) mountImage(ctx context.Context, image, point string) error {
 // pass through four file systems, and a lab need not survive a power cut.
 const imageOptions = "loop,barrier=0"
 
+// calm is how long the kernel may take to come to rest on a machine with much to do: an
+// unmount, the end of a container's processes.
+const calm = 2 * time.Minute
+
 // unmount returns when the images are at rest: a dying container's mount namespace
 // may keep a file system alive, and write to its image, a moment longer.
 func (s *store) unmount(ctx context.Context, g *guest) error {
 	if err := unmountAll(ctx, g.dir); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, calm)
 	defer cancel()
 	return poll(ctx, func() bool { return !inUse(s.guest(g.vmid) + "/") })
 }
@@ -231,7 +235,7 @@ func unmountAll(ctx context.Context, dir string) error {
 // unmountOne waits where a mount is busy: a loop device gives its file back only a
 // moment after it was unmounted.
 func unmountOne(ctx context.Context, point string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, calm)
 	defer cancel()
 	var err error
 	poll(ctx, func() bool {

@@ -18,13 +18,16 @@ import (
 	"github.com/org/appstack-action/internal/lab/pveapi"
 )
 
+// patience is for what takes milliseconds on a machine that has nothing else to do.
+const patience = 2 * time.Minute
+
 // waitFor waits for a task by go-proxmox's own means and fails unless it ended well.
 func waitFor(ctx context.Context, t *testing.T, task *proxmox.Task, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := task.Wait(ctx, 20*time.Millisecond, 20*time.Second); err != nil {
+	if err := task.Wait(ctx, 20*time.Millisecond, patience); err != nil {
 		t.Fatal(err)
 	}
 	if !task.IsSuccessful {
@@ -99,10 +102,10 @@ func TestGoProxmoxDrivesContainer(t *testing.T) {
 	}
 }
 
-// eventually polls until ok, for at most ten seconds.
+// eventually polls until ok.
 func (l *lab) eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
@@ -196,7 +199,7 @@ func TestConsole(t *testing.T) {
 	}
 	read := func(want string) {
 		t.Helper()
-		_ = ws.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = ws.SetReadDeadline(time.Now().Add(patience))
 		if _, msg, err := ws.ReadMessage(); err != nil || string(msg) != want {
 			t.Fatalf("got %q, %v, want %q", msg, err, want)
 		}
@@ -208,7 +211,7 @@ func TestConsole(t *testing.T) {
 	send("lo")
 	read("hello")
 	ws.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if status, err := l.WaitTask(ctx, term["upid"].(string)); err != nil || status != "OK" {
 		t.Errorf("console's task: %q, %v", status, err)
@@ -217,16 +220,16 @@ func TestConsole(t *testing.T) {
 
 // TestRefusals looks at what the wire shows where a login is refused.
 func TestRefusals(t *testing.T) {
-	const delay = 700 * time.Millisecond
+	const delay = 300 * time.Millisecond
 	l := newLab(t, pveapi.Options{AuthDelay: delay, RootPassword: rand.Text()})
 	start := time.Now()
 	r := l.as(t, "root@pam!ci=wrong", "GET", "/version")
 	if r.Status != 401 || r.Reason != "Authentication failed!" || time.Since(start) < delay {
 		t.Errorf("wrong secret: %d %q after %v", r.Status, r.Reason, time.Since(start))
 	}
-	start = time.Now()
-	if r := l.call(t, "GET", "/version", nil); r.Status != 200 || time.Since(start) >= delay {
-		t.Errorf("right secret: %d after %v", r.Status, time.Since(start))
+	// Who is known does not wait at all: the test would not end.
+	if r := newLab(t, pveapi.Options{AuthDelay: time.Hour}).call(t, "GET", "/version", nil); r.Status != 200 {
+		t.Errorf("right secret: %d", r.Status)
 	}
 	if r := l.call(t, "POST", "/access/ticket", url.Values{"username": {"root@pam"}, "password": {"wrong"}}); r.Status != 401 || r.Reason != "authentication failure" {
 		t.Errorf("wrong password: %d %q", r.Status, r.Reason)

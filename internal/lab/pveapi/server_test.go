@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/org/appstack-action/internal/lab/pveapi"
 	"github.com/org/appstack-action/internal/lab/pveapi/membackend"
@@ -146,7 +145,7 @@ func (l *lab) task(t *testing.T, want, method, path string, form url.Values) str
 	if r.Status != 200 || upid == "" {
 		t.Fatalf("%s %s: %d %s %v", method, path, r.Status, r.Reason, r.Errors)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	got, err := l.WaitTask(ctx, upid)
 	if err != nil || got != want {

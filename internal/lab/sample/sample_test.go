@@ -206,7 +206,7 @@ func fetch(url string) (int, string, error) {
 // poll tries something until it is done.
 func poll(t *testing.T, try func() (done bool, state string)) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(3 * time.Minute)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -67,10 +67,9 @@ func warm(ctx context.Context, root string, packages []string, progress func(str
 		{"apt-get", "update", "-q"},
 		append([]string{"apt-get", "install", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Options::=--force-unsafe-io"}, packages...),
 	} {
-		// PostgreSQL looks into /proc when it makes its cluster. In a mount namespace of
-		// its own, the mount ends with the command, also when that is killed.
-		inside := append([]string{"--mount", "--propagation=private", "sh", "-c", `mount -t proc proc "$0/proc" && exec chroot "$0" "$@"`, root}, args...)
-		if err := stream(exec.CommandContext(ctx, "unshare", inside...), progress); err != nil {
+		// PostgreSQL looks into /proc when it makes its cluster.
+		inside := append([]string{"-c", `mount -t proc proc "$0/proc" && exec chroot "$0" "$@"`, root}, args...)
+		if err := stream(contained(ctx, "sh", inside...), progress); err != nil {
 			return err
 		}
 	}

@@ -41,6 +41,9 @@ var Known = []Template{
 // Warm is the default template with what the sample apps need installed.
 func Warm() Template { return Known[2] }
 
+// Trixie is Debian 13's.
+func Trixie() Template { return Known[1] }
+
 // Default is the template of a lab that was not told otherwise.
 func Default() Template { return Known[0] }
 
@@ -86,16 +89,13 @@ func build(ctx context.Context, archive string, t Template, progress func(string
 	if err != nil {
 		return err
 	}
-	root, err := os.MkdirTemp(filepath.Dir(archive), ".build-*")
+	root, err := emptyRoot(filepath.Dir(archive))
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(root)
-	if err := os.Chmod(root, 0o755); err != nil {
-		return err
-	}
-	args := []string{"--variant=minbase", "--include=" + packages, t.Codename, root, sources.Mirror}
-	if err := stream(exec.CommandContext(ctx, "debootstrap", args...), progress); err != nil {
+	bootstrap := contained(ctx, "debootstrap", "--variant=minbase", "--include="+packages, t.Codename, root, sources.Mirror)
+	if err := stream(bootstrap, progress); err != nil {
 		return err
 	}
 	if err := customize(ctx, root, sources); err != nil {
@@ -112,6 +112,23 @@ func build(ctx context.Context, archive string, t Template, progress func(string
 		return err
 	}
 	return os.Rename(part, archive)
+}
+
+// emptyRoot makes a directory to build in, and removes what builds that were killed left:
+// the lock is ours.
+func emptyRoot(dir string) (string, error) {
+	stale, err := filepath.Glob(filepath.Join(dir, ".build-*"))
+	for _, left := range stale {
+		err = errors.Join(err, os.RemoveAll(left))
+	}
+	if err != nil {
+		return "", err
+	}
+	root, err := os.MkdirTemp(dir, ".build-*")
+	if err != nil {
+		return "", err
+	}
+	return root, os.Chmod(root, 0o755)
 }
 
 // lock takes the archive's lock file, waiting for another process that builds it.
@@ -132,6 +149,13 @@ func lock(ctx context.Context, archive string) (func(), error) {
 		f.Close()
 		return nil, context.Cause(ctx)
 	}
+}
+
+// contained is a command in mount and process namespaces of its own: what it mounts and
+// what it starts ends with it, also when it is killed in the middle.
+func contained(ctx context.Context, name string, args ...string) *exec.Cmd {
+	own := []string{"--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc", "--", name}
+	return exec.CommandContext(ctx, "unshare", append(own, args...)...)
 }
 
 // stream runs cmd, hands its output on line by line and puts its last lines into
