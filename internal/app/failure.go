@@ -127,12 +127,12 @@ func (s *session) fail(ctx context.Context, err error) report.Status {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		r.Reason = report.WasCancelled
-		r.Error = fmt.Sprintf("the run was cancelled (%v); %s", context.Cause(ctx), s.doneSoFar())
+		r.Error = fmt.Sprintf("the run was cancelled (%v); %s", context.Cause(ctx), s.doneSoFar()+underWay(err))
 		r.Hint = "run it again: it does the rest"
 		return report.Cancelled
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		r.Reason = report.TimedOut
-		r.Error = "the run's time was up; " + s.doneSoFar() + "\n" + err.Error()
+		r.Error = "the run's time was up; " + s.doneSoFar() + underWay(err) + "\n" + err.Error()
 		r.Hint = "run it again: it does the rest; the input or flag timeout gives it longer"
 	case exits(exitRolled)(err):
 		return report.RolledBack
@@ -151,6 +151,15 @@ func (s *session) doneSoFar() string {
 		}
 	}
 	return fmt.Sprintf("%d of %d steps were done", done, max(done, len(s.report.Plan.Steps)))
+}
+
+// underWay tells which step of an interrupted run nobody could stop.
+func underWay(err error) string {
+	var cut *guest.InterruptedError
+	if !errors.As(err, &cut) || cut.Step == nil {
+		return ""
+	}
+	return "; " + cut.Left()
 }
 
 // closing is the last line of an environment.

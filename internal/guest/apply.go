@@ -21,7 +21,8 @@ var applyScript string
 // Apply takes the steps of a plan from have to want, in their order and in one exec.
 // The first that fails ends it, with *[StepError]. A change of how the machine is
 // reached that locks us out is undone and reported as *[LockoutError]; a connection
-// that breaks off as *[LostError]; another run at work there as *[BusyError].
+// that breaks off as *[LostError]; another run at work there as *[BusyError]; the end of
+// ctx as *[InterruptedError].
 func (c *Conn) Apply(ctx context.Context, steps []plan.Step, have, want *machine.OS, progress plan.Progress) error {
 	if len(steps) == 0 {
 		return nil
@@ -60,11 +61,16 @@ func (c *Conn) apply(ctx context.Context, tasks []task, progress plan.Progress) 
 	r.seconds = int(or(c.options.Step, 30*time.Minute).Seconds())
 	r.confirm = c.confirm
 	err = r.do(ctx)
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w; %s", context.Cause(ctx), r.state())
-	}
 	var lost *LostError
-	if errors.As(err, &lost) && lost.Err == nil {
+	errors.As(err, &lost)
+	if ctx.Err() != nil {
+		cut := &InterruptedError{Done: r.done, Err: context.Cause(ctx)}
+		if lost != nil {
+			cut.Step = lost.Step
+		}
+		return cut
+	}
+	if lost != nil && lost.Err == nil {
 		lost.Err = c.lost(p, r)
 	}
 	return err

@@ -5,9 +5,13 @@
 #	code and data
 #	go
 #
-# so that one that was cut off on its way never runs. $nonce is set before; it begins
-# every line of ours, and steps do not get to know it. Ours is standard output; what steps
-# print goes to standard error, where a line of ours says that a step's output is over.
+# so that one that was cut off on its way never runs. Some come ahead of their turn. Where
+# the other side has given no sign of life for some seconds, it is asked for one (we say
+# "ask", it says "here") before another step begins: a network that is cut tells nobody.
+#
+# $nonce is set before; it begins every line of ours, and steps do not get to know it. Ours
+# is standard output; what steps print goes to standard error, where a line of ours says
+# that a step's output is over.
 
 LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 HOME=/root
@@ -40,43 +44,80 @@ lock() {
 
 mark() { echo "$1 $pid" >$state/run; }
 
-# run takes one step: $k, $code, $data, $seconds.
+# run takes one step: number, bound in seconds, file of its data.
 run() {
 	mark busy
-	tell begin "$k"
-	timeout -k 10 "$seconds" sh -c '. "$0"; set -eu; '"$code" "$dir/lib" <"$data" >&2 9>&-
+	tell begin "$1"
+	timeout -k 10 "$2" sh -c '. "$0"; set -eu; . "$1"' "$dir/lib" "$dir/code.$1" <"$3" >&2 9>&-
 	rc=$?
-	rm -f "$data"
-	printf '\n%s %s\n' "$nonce" "$k" >&2
+	rm -f "$3" "$dir/code.$1"
+	printf '\n%s %s\n' "$nonce" "$1" >&2
 	mark idle
-	tell end "$k" "$rc"
+	tell end "$1" "$rc"
 	[ $rc -eq 0 ] || exit 0
 }
 
 # take reads $2 bytes into the file $1, for root's eyes only.
-take() { (umask 077 && head -c "$2" >"$1"); }
+take() {
+	umask 077
+	head -c "$2" >"$1"
+	umask 022
+}
+
+# receive reads what comes next: $what. A whole step joins $queue.
+receive() {
+	read -r what k bytes size seconds || return 1
+	case $what in
+	here) ;;
+	lib) take "$dir/lib" "$k" ;;
+	step)
+		take "$dir/code.$k" "$bytes"
+		data=$dir/data.$k # in memory, unless it is large
+		[ "$size" -lt 1048576 ] || data=$state/data.$k
+		take "$data" "$size"
+		read -r what || exit 71
+		[ "$what" = go ] || exit 72
+		queue="$queue $k $seconds $data"
+		;;
+	*) exit 73 ;;
+	esac
+}
+
+# clock sets $now to the seconds since boot.
+clock() {
+	read -r now rest </proc/uptime
+	now=${now%%.*}
+}
+
+# heard makes sure that the other side was there a moment ago.
+heard() {
+	clock
+	[ $((now - sign)) -ge 2 ] || return 0
+	tell ask
+	what=
+	until [ "$what" = here ]; do receive || exit 0; done
+	clock
+	sign=$now
+}
 
 main() {
 	pid=$(sh -c 'echo $PPID')
 	trap 'exit 141' PIPE HUP INT TERM
 	mkdir -p $state && dir=$(mktemp -d /run/appstack.XXXXXX) || exit 70
-	trap 'rm -rf "$dir" $state/data' EXIT
+	trap 'rm -rf "$dir" $state/data.*' EXIT
+	clock
+	queue='' sign=$now
 	lock
 	tell ready
-	while read -r what k bytes size seconds; do
-		case $what in
-		lib) take "$dir/lib" "$k" ;;
-		step)
-			code=$(head -c "$bytes")
-			data=$dir/data # in memory, unless it is large
-			[ "$size" -lt 1048576 ] || data=$state/data
-			take "$data" "$size"
-			read -r what || exit 71
-			[ "$what" = go ] || exit 72
-			run
-			;;
-		*) exit 73 ;;
-		esac
+	while [ -n "$queue" ] || receive; do
+		[ -n "$queue" ] || continue
+		heard
+		# shellcheck disable=SC2086 # number, seconds and path, none of which has a space
+		set -- $queue
+		number=$1 bound=$2 data=$3
+		shift 3
+		queue=$*
+		run "$number" "$bound" "$data"
 	done
 }
 

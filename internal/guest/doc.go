@@ -21,9 +21,9 @@
 // stream; begin and end of a step are told in another, which commands cannot
 // reach, under a name that they cannot know.
 //
-// When the connection breaks off, a step that runs may finish; no other begins. Only
-// where the network is cut without the machine being told may those few still run that
-// it had been sent already.
+// When the connection breaks off, a step that runs may finish; no other begins. The
+// network may also be cut without the machine being told: it asks for a sign of life
+// before it begins a step for which it had none in the last two seconds.
 //
 // # The lock-out guard
 //

@@ -148,3 +148,29 @@ func (e *LostError) Unwrap() error { return e.Err }
 func (e *LostError) Hint() string {
 	return "run again: it goes on from what the machine's state is then"
 }
+
+// InterruptedError says that the caller ended the work. The connection is cut off; a
+// step that ran goes on on the machine, and nothing begins after it.
+type InterruptedError struct {
+	Step *plan.Step  // nil: none ran
+	Done []plan.Step // what was done before, in order
+	Err  error       // why
+}
+
+func (e *InterruptedError) Error() string {
+	text := fmt.Sprintf("interrupted after %d steps: %v", len(e.Done), e.Err)
+	if left := e.Left(); left != "" {
+		text += "; " + left
+	}
+	return text
+}
+
+func (e *InterruptedError) Unwrap() error { return e.Err }
+
+// Left tells what may still go on on the machine; "" where nothing does.
+func (e *InterruptedError) Left() string {
+	if e.Step == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s %s had begun, and may go on to its end on the machine", e.Step.Verb, e.Step.Resource)
+}

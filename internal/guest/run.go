@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/org/appstack-action/internal/plan"
@@ -15,8 +16,9 @@ import (
 )
 
 // ahead is how many tasks are sent before the one that runs has ended. They fill the
-// time of a round trip; and they are what a machine may still do when the network
-// between us is cut without either side being told.
+// time of a round trip. Should the network be cut without either side being told, the
+// machine begins none of them later than some seconds after that: it asks for a sign of
+// life first.
 const ahead = 4
 
 // run is one conversation with apply.sh.
@@ -27,6 +29,7 @@ type run struct {
 	seconds  int // bound for a step
 	confirm  func(context.Context) error
 
+	writing  sync.Mutex // of stdin: what is written stays in one piece
 	stdin    io.Writer
 	told     *bufio.Scanner // what apply.sh says
 	output   *bufio.Reader  // what steps print
@@ -35,7 +38,6 @@ type run struct {
 	goOn     chan struct{} // the confirmation that the sender waits for
 	quit     chan struct{}
 	done     []plan.Step
-	current  *plan.Step // the step that runs
 	guarded  []plan.Step
 	heldBack bool // an empty line, which may be ours
 }
@@ -91,8 +93,11 @@ func (r *run) ready() error {
 func (r *run) next() (string, []string) {
 	for r.told.Scan() {
 		if text, ok := strings.CutPrefix(r.told.Text(), r.nonce+" "); ok {
-			f := strings.Fields(text)
-			if len(f) > 0 {
+			switch f := strings.Fields(text); {
+			case len(f) == 0:
+			case f[0] == "ask":
+				_ = r.write("here\n") // an error shows where the answers end
+			default:
 				return f[0], f[1:]
 			}
 		}
@@ -100,17 +105,28 @@ func (r *run) next() (string, []string) {
 	return "", nil
 }
 
+func (r *run) write(format string, args ...any) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	_, err := fmt.Fprintf(r.stdin, format, args...)
+	return err
+}
+
+// sendTask sends one task, which runs when it is there as a whole.
+func (r *run) sendTask(i int, t task) error {
+	return r.write("step %d %d %d %d\n%s%sgo\n", i, len(t.code), len(t.data), r.seconds, t.code, t.data)
+}
+
 // send sends the tasks ahead of their turn. An error shows where the answers end.
 func (r *run) send() {
-	fmt.Fprintf(r.stdin, "lib %d\n%s", len(stepsScript), stepsScript)
+	_ = r.write("lib %d\n%s", len(stepsScript), stepsScript)
 	for i, t := range r.tasks {
 		select {
 		case r.room <- struct{}{}:
 		case <-r.quit:
 			return
 		}
-		_, err := fmt.Fprintf(r.stdin, "step %d %d %d %d\n%s%sgo\n", i, len(t.code), len(t.data), r.seconds, t.code, t.data)
-		if err != nil {
+		if r.sendTask(i, t) != nil {
 			return
 		}
 		if t.confirm {
@@ -151,7 +167,6 @@ func (r *run) task(ctx context.Context, i int, t task) error {
 }
 
 func (r *run) begin(t task) {
-	r.current = t.step
 	r.tail = tail{}
 	if t.step != nil {
 		r.progress.Begin(*t.step)
@@ -160,7 +175,6 @@ func (r *run) begin(t task) {
 }
 
 func (r *run) finish(t task, began time.Time, err error) {
-	r.current = nil
 	if t.step == nil {
 		return
 	}
@@ -254,11 +268,9 @@ func (r *run) confirmed(ctx context.Context) error {
 		r.goOn <- struct{}{}
 		return nil
 	}
-	i := len(r.tasks)
-	undo := task{code: "guard_undo"}
+	i, undo := len(r.tasks), task{code: "guard_undo"}
 	r.room <- struct{}{} // there is room: the sender waits for the confirmation
-	_, sent := fmt.Fprintf(r.stdin, "step %d %d 0 %d\n%sgo\n", i, len(undo.code), r.seconds, undo.code)
-	undone := sent == nil && r.task(ctx, i, undo) == nil
+	undone := r.sendTask(i, undo) == nil && r.task(ctx, i, undo) == nil
 	return &LockoutError{Steps: steps, Err: err, Undone: undone}
 }
 
@@ -272,13 +284,4 @@ func (r *run) keep(ctx context.Context, failure error) error {
 		return errors.Join(failure, &LockoutError{Steps: r.guarded, Err: err})
 	}
 	return failure
-}
-
-// state tells what was done, for errors that come from elsewhere.
-func (r *run) state() string {
-	text := fmt.Sprintf("%d steps were done", len(r.done))
-	if r.current != nil {
-		text += fmt.Sprintf(", and %s %s may have finished", r.current.Verb, r.current.Resource)
-	}
-	return text
 }

@@ -82,7 +82,7 @@ func step(name, code string) task {
 
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("in vain waited for %s", what)
 		}
@@ -254,6 +254,82 @@ func TestCutOff(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(dir + "/run.*"); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// Where nobody is told that the network is cut, steps that were sent ahead do not begin
+// when the one that runs then has ended.
+func TestSilentCut(t *testing.T) {
+	dir := t.TempDir()
+	l := converse(t, dir,
+		step("a", fmt.Sprintf("cd %s; touch began; while [ ! -e go ]; do :; done; touch a", dir)), step("b", "touch "+dir+"/b"))
+	cut := make(chan struct{})
+	l.run.stdin = &cuttable{Writer: l.stdin, cut: cut}
+	failure := make(chan error, 1)
+	go func() { failure <- l.do(t.Context()) }()
+	until(t, "the first step", func() bool { return exists(dir + "/began") })
+	since, err := os.Stat(dir + "/began")
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the time within which no sign is needed", func() bool { return time.Since(since.ModTime()) > 3*time.Second })
+	close(cut) // from here on, nothing gets to the machine; it has been sent b
+	if err := os.WriteFile(dir+"/go", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the end of the first step", func() bool { return exists(dir + "/a") })
+	// It waits for its sign of life and does nothing: b would be done at once.
+	until(t, "the wait for a sign", func() bool {
+		text, _ := os.ReadFile(dir + "/state/run")
+		return strings.HasPrefix(string(text), "idle ")
+	})
+	l.stdin.Close()
+	if err := <-failure; err == nil {
+		t.Error("no error")
+	}
+	if exists(dir + "/b") {
+		t.Error("a step began though the network was cut")
+	}
+}
+
+func TestInterruptedErrorTellsWhatGoesOn(t *testing.T) {
+	done := []plan.Step{{Verb: plan.Create, Resource: plan.Resource{Kind: "user", Name: "app"}}}
+	deploy := &plan.Step{Verb: plan.Deploy, Resource: plan.Resource{Kind: "release", Name: "abc"}}
+	for want, err := range map[string]*InterruptedError{
+		"interrupted after 1 steps: context canceled; deploy release abc had begun, and may go on to its end on the machine": {Step: deploy, Done: done, Err: context.Canceled},
+		"interrupted after 1 steps: context canceled": {Done: done, Err: context.Canceled},
+	} {
+		if err.Error() != want || !errors.Is(err, context.Canceled) {
+			t.Errorf("got %q", err)
+		}
+	}
+}
+
+// cuttable is a connection whose other side hears nothing any more once it is cut.
+type cuttable struct {
+	io.Writer
+	cut chan struct{}
+}
+
+func (c *cuttable) Write(p []byte) (int, error) {
+	select {
+	case <-c.cut:
+		return len(p), nil
+	default:
+		return c.Writer.Write(p)
+	}
+}
+
+// Signs of life are given while steps go on.
+func TestLongSteps(t *testing.T) {
+	dir := t.TempDir()
+	wait := "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do :; done"
+	l := converse(t, dir, step("a", wait), step("b", wait), step("c", "touch "+dir+"/c"), step("d", ":"), step("e", ":"), step("f", "touch "+dir+"/f"))
+	if err := l.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !exists(dir+"/c") || !exists(dir+"/f") {
+		t.Error("not all steps were taken")
 	}
 }
 
