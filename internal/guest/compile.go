@@ -50,7 +50,7 @@ func (c compiler) tasks(steps []plan.Step) ([]task, error) {
 		t.confirm = plan.Access(steps[i]) && (i+1 == len(steps) || !plan.Access(steps[i+1]))
 		all = append(all, t)
 	}
-	return append(all, task{code: "daemon_reload"}), nil
+	return append(all, task{code: "settle_units"}), nil
 }
 
 // stale lists the units that run with older files as soon as the first step is

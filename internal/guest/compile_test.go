@@ -1,6 +1,10 @@
 package guest
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +88,7 @@ deploy 'abc' 'web.service' <<< deploy key
 unit 'restart' 'cron.service'
 enable_unit 'shop.service'
 unit 'start' 'shop.service'
-daemon_reload
+settle_units
 `
 	_, rest, _ = strings.Cut(rest, "\n")
 	if diff := cmp.Diff(want, rest); diff != "" {
@@ -129,11 +133,45 @@ func TestScripts(t *testing.T) {
 		}
 	}
 	for _, f := range strings.Fields("stale install_packages create_user set_user write_file set_mode make_directory remove_file add_key remove_key " +
-		"add_rule remove_rule enable_firewall set_timezone set_locale set_database deploy deploy_tree unit enable_unit reload_unit remove_unit guard_arm guard_confirm guard_undo daemon_reload") {
+		"add_rule remove_rule enable_firewall set_timezone set_locale set_database deploy deploy_tree unit enable_unit reload_unit remove_unit guard_arm guard_confirm guard_undo settle_units") {
 		if !strings.Contains(stepsScript, "\n"+f+"() {") {
 			t.Errorf("steps.sh has no %s", f)
 		}
 	}
+}
+
+// Of apt's and dpkg's lines for each package few come through; what is wrong does.
+func TestAptOutput(t *testing.T) {
+	var log strings.Builder
+	log.WriteString("Reading package lists...\nThe following NEW packages will be installed:\n  a b\n  c\n0 upgraded, 300 newly installed, 0 to remove and 3 not upgraded.\nGet:1 http://x\nFetched 1 MB\n")
+	for _, what := range []string{"Selecting previously unselected package p%d.\nPreparing to unpack p%[1]d.deb ...\nUnpacking p%[1]d (1) ...\n", "Setting up p%d (1) ...\n"} {
+		for i := range 300 {
+			fmt.Fprintf(&log, what, i)
+		}
+	}
+	log.WriteString("dpkg: error processing package p7 (--configure):\n  installed p7 package subprocess returned error exit status 1\nE: Sub-process /usr/bin/dpkg returned an error code (1)")
+	cmd := exec.Command("sh", "-euc", ". "+stepsFile(t)+"\nlog=$(cat)\napt_get() { printf %s \"$log\"; return 100; }\nsifted x || echo $?", t.TempDir()+"/lib")
+	cmd.Stdin = strings.NewReader(log.String())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	got := string(out)
+	if !strings.HasSuffix(got, "dpkg: error processing package p7 (--configure):\n  installed p7 package subprocess returned error exit status 1\nE: Sub-process /usr/bin/dpkg returned an error code (1)\n100\n") ||
+		!strings.HasPrefix(got, "0 upgraded, 300 newly installed, 0 to remove and 3 not upgraded.\nFetched 1 MB\nUnpacking p59 (1) ... (10%)\n") ||
+		!strings.Contains(got, "\nSetting up p299 (1) ... (100%)\n") || strings.Count(got, "\n") != 2+10+4 {
+		t.Errorf("%s", got)
+	}
+}
+
+// stepsFile is steps.sh for a shell to read.
+func stepsFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "steps.sh")
+	if err := os.WriteFile(file, []byte(stepsScript), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func TestDatabaseSQL(t *testing.T) {

@@ -38,6 +38,43 @@ apt_get() {
 		-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 
+# sifted runs apt-get and passes on what it says but for the several lines that it and
+# dpkg have for each package: of those it tells at each tenth of the work how far it is.
+sifted() {
+	rm -f "$0.rc"
+	{ apt_get "$@" 2>&1 || echo $? >"$0.rc"; } | sift
+	[ ! -e "$0.rc" ] || return "$(cat "$0.rc")"
+}
+
+sift() {
+	total=0 done=0 tenth=0 listing='' # each package is unpacked and set up
+	while IFS= read -r line || [ -n "$line" ]; do
+		case $line in
+		'Unpacking '* | 'Setting up '*)
+			done=$((done + 1))
+			[ "$total" -gt 0 ] && [ $((done * 10 / total)) -gt "$tenth" ] || continue
+			tenth=$((done * 10 / total))
+			say "$line ($((done * 100 / total))%)"
+			;;
+		'Get:'* | 'Hit:'* | 'Ign:'* | 'Selecting previously '* | 'Preparing to unpack '* | '(Reading database '* | \
+			'Processing triggers for '* | 'update-alternatives: using '* | 'Reading '*'...' | 'Building dependency tree...') ;;
+		'The following '* | 'Suggested packages:' | 'Recommended packages:') listing=yes ;;
+		'  '*) [ -n "$listing" ] || say "$line" ;;
+		*' newly installed, '*)
+			listing=
+			say "$line"
+			total=${line%% *}
+			line=${line#*, }
+			total=$(((total + ${line%% *}) * 2))
+			;;
+		*)
+			listing=
+			say "$line"
+			;;
+		esac
+	done
+}
+
 # update waits for the lock on the lists, which DPkg::Lock::Timeout is not for.
 update() {
 	updated=1
@@ -75,7 +112,7 @@ repair() {
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24; do
 		if dpkg --force-confdef --force-confold --configure -a >"$0.dpkg" 2>&1; then
 			cat "$0.dpkg"
-			apt_get -f install && return
+			sifted -f install && return
 			break
 		fi
 		cat "$0.dpkg"
@@ -92,10 +129,10 @@ install_packages() {
 	updated=
 	repair
 	if outdated; then update; fi
-	apt_get --no-install-recommends install "$@" && return
+	sifted --no-install-recommends install "$@" && return
 	repair
 	[ -n "$updated" ] || update
-	apt_get --no-install-recommends install "$@"
+	sifted --no-install-recommends install "$@"
 }
 
 ## files
@@ -294,7 +331,15 @@ restore_dump() { # DUMP
 daemon_reload() {
 	[ -e $state/daemon-reload ] || return 0
 	systemctl daemon-reload
-	rm -f $state/daemon-reload
+	rm -f $state/daemon-reload $state/enabled
+}
+
+# settle_units ends a run: without a reload systemd goes on calling a unit that was
+# enabled "disabled". Nothing that runs depends on it, and each takes a second on a small
+# machine; so there is one for all units.
+settle_units() {
+	[ ! -e $state/enabled ] || mv $state/enabled $state/daemon-reload
+	daemon_reload
 }
 
 # unit does a verb of systemctl's, and tells why it failed.
@@ -309,8 +354,8 @@ unit() { # VERB UNIT
 }
 
 enable_unit() {
-	rm -f $state/daemon-reload # enable reloads, too; without, systemd goes on saying "disabled"
-	systemctl -q enable "$1"
+	systemctl -q --no-reload enable "$1"
+	: >$state/enabled
 }
 
 reload_unit() {
