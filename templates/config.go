@@ -17,6 +17,7 @@ type Config struct {
 	KnownHosts string
 	EnvFiles   []string // for builds, migrations and hooks
 	Keep       int      // releases
+	BuildID    string   // of the variables that builds bake in; empty: none
 	Build      string   // commands of the app as a whole, before those of services
 	Migrate    string
 	Check      string // has to accept the build
@@ -85,6 +86,7 @@ branch={{sh .Branch}}
 known_hosts={{sh .KnownHosts}}
 env_files={{join .EnvFiles}}
 keep={{.Keep}}
+build_id={{.BuildID}}
 app_build={{sh .Build}}
 app_migrate={{sh .Migrate}}
 migrates={{if .Migrates}}yes{{end}}

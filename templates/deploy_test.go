@@ -70,7 +70,7 @@ func newSandbox(t *testing.T) *sandbox {
 		KnownHosts: "/dev/null", EnvFiles: []string{s.path("env")}, Keep: 2,
 		Services: []templates.ConfigService{{
 			Name: "web", Unit: "shop-web.service", Dir: ".", Port: s.port, HealthPath: "/",
-			HealthTimeout: 2 * time.Second, Build: "sh build.sh", Migrate: "sh migrate.sh",
+			HealthTimeout: time.Minute, Build: "sh build.sh", Migrate: "sh migrate.sh",
 		}},
 	}
 	for _, dir := range []string{"app", "run", "units", "fake", "origin"} {
@@ -109,6 +109,14 @@ func (s *sandbox) configure() {
 		EnvFiles: s.conf.EnvFiles, Port: s.port, Start: self + " serve", Restart: "always",
 	}
 	s.write("units/shop-web.service", unit.Unit())
+}
+
+// patience is how long a release may take to become healthy: short where one never does,
+// and else longer than the busiest machine needs.
+func (s *sandbox) patience(d time.Duration) {
+	s.t.Helper()
+	s.conf.Services[0].HealthTimeout = d
+	s.configure()
 }
 
 func (s *sandbox) git(args ...string) string {
@@ -299,7 +307,9 @@ func TestDeployFails(t *testing.T) {
 			s := newSandbox(t)
 			s.deploy(0, s.commit("good", nil))
 			bad := s.commit("bad", tt.change)
+			s.patience(2 * time.Second)
 			out := s.deploy(tt.status, bad)
+			s.patience(time.Minute)
 			if !strings.Contains(out, tt.says) {
 				t.Errorf("the output does not say %q", tt.says)
 			}
@@ -313,6 +323,35 @@ func TestDeployFails(t *testing.T) {
 			s.serves("better hello")
 		})
 	}
+}
+
+// TestBuildVariables builds a commit again for variables that its build bakes in.
+func TestBuildVariables(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	sha := s.commit("one", map[string]string{"build.sh": `echo "$GREETING" >built; [ "$SOURCE_COMMIT" = "$(cat commit 2>/dev/null || echo "$SOURCE_COMMIT")" ]`})
+	s.conf.BuildID = "00000001"
+	s.configure()
+	s.deploy(0, sha)
+	s.serves("hello hello")
+	s.write("env", "GREETING=\"hi\"\n")
+	s.deploy(0, sha+"-b00000001") // as appstack names it
+	s.serves("hello hi")
+	s.conf.BuildID = "00000002"
+	s.configure()
+	s.deploy(0) // the branch's newest
+	s.serves("hi hi")
+	if out := s.deploy(0, "--status"); !strings.Contains(out, "current="+sha+"-b00000002\nprevious="+sha+"-b00000001\n") {
+		t.Errorf("--status: %s", out)
+	}
+	s.deploy(0, "--rollback")
+	s.serves("hello hi")
+	other := s.commit("two", nil)
+	s.deploy(0, other+"-b00000002")
+	s.serves("two hi")
+	s.deploy(0, "--rollback", sha) // the newest of its builds
+	s.serves("hi hi")
+	s.clean()
 }
 
 // TestBuildOutput has a build print much, endless lines and what looks like ours.
@@ -337,7 +376,9 @@ cp version built`})
 func TestFirstDeployFails(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
+	s.patience(2 * time.Second)
 	out := s.deploy(6, s.commit("bad", map[string]string{"sick": ""}))
+	s.patience(time.Minute)
 	if !strings.Contains(out, "nothing serves yet") {
 		t.Error("does not say that nothing serves")
 	}

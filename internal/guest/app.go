@@ -56,9 +56,9 @@ func parseApp(text []byte) (*machine.App, error) {
 		first, rest, _ := strings.Cut(value, " ")
 		switch key {
 		case "current":
-			app.Current = value
+			app.Current, _ = cutRelease(value)
 		case "previous":
-			app.Previous = value
+			app.Previous, _ = cutRelease(value)
 		case "kept":
 			app.Kept = append(app.Kept, value)
 		case "failed":

@@ -155,7 +155,7 @@ func (c compiler) task(s *plan.Step) (task, error) {
 // was uploaded before; one that serves already is not needed again.
 func (c compiler) release(t *task) {
 	want := c.want.Release
-	args := append([]string{t.step.Resource.Name}, c.appUnits()...)
+	args := append([]string{c.releaseID(t.step)}, c.appUnits()...)
 	if t.step.Verb == plan.Rollback {
 		t.code = words("roll_back", args...)
 		return
@@ -166,6 +166,21 @@ func (c compiler) release(t *task) {
 	}
 	t.code = words("deploy", args...)
 	t.data = want.Input.Reveal()
+}
+
+// releaseID names what a step deploys: the wanted release, or once more the one that
+// serves. A way back may go to any build of a commit, which the script knows.
+func (c compiler) releaseID(s *plan.Step) string {
+	switch name := s.Resource.Name; {
+	case s.Verb == plan.Rollback:
+		return name
+	case name == c.want.Release.SHA:
+		return releaseID(name, c.want.Release.Build)
+	case c.have.Release != nil && name == c.have.Release.SHA:
+		return releaseID(name, c.have.Release.Build)
+	default:
+		return name
+	}
 }
 
 // verb chooses between what makes a resource and what changes it.

@@ -184,6 +184,33 @@ func TestDatabaseSQL(t *testing.T) {
 	}
 }
 
+// A release is named by its commit and by the variables that its build bakes in.
+func TestReleaseID(t *testing.T) {
+	have := &machine.OS{Release: &machine.Release{SHA: "abc", Build: "11111111"}}
+	for _, c := range []struct{ sha, want, code string }{
+		{"abc", "abc", "deploy 'abc-b22222222'"},
+		{"def", "def", "deploy 'def-b22222222'"},
+		{"abc", "", "deploy 'abc-b11111111'"}, // a run without a commit
+	} {
+		want := &machine.OS{Release: &machine.Release{SHA: c.want, Build: "22222222"}}
+		step := plan.Step{Verb: plan.Deploy, Resource: plan.Resource{Kind: "release", Name: c.sha}}
+		tasks, err := compiler{have, want, time.Minute}.tasks([]plan.Step{step})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tasks[1].code != c.code {
+			t.Errorf("%q, wanted %q: %s, not %s", c.sha, c.want, tasks[1].code, c.code)
+		}
+	}
+	for id, want := range map[string][2]string{
+		"abc": {"abc", ""}, "abc-b12345678": {"abc", "12345678"}, "a-b-b12345678": {"a-b", "12345678"}, "abc-b1234567": {"abc-b1234567", ""},
+	} {
+		if sha, build := cutRelease(id); sha != want[0] || build != want[1] || releaseID(sha, build) != id {
+			t.Errorf("%s: %q, %q", id, sha, build)
+		}
+	}
+}
+
 // A way back names the release, or leaves it to the deploy script which was before.
 func TestRollbackTasks(t *testing.T) {
 	for name, want := range map[string]string{

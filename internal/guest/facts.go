@@ -24,6 +24,7 @@ var (
 	userName    = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)             // useradd(8)
 	unitName    = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]+\.[a-z]+$`)        // systemd.unit(5)
 	shaName     = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]{0,127}$`)
+	releaseName = regexp.MustCompile(`^(.+)-b([0-9a-f]{8})$`)
 	databaseRE  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,62}$`)
 )
 
@@ -33,6 +34,22 @@ func checkPath(p string) error {
 		return fmt.Errorf("cannot handle the path %q: it must be absolute and clean, without \\, |, = and control characters", p)
 	}
 	return nil
+}
+
+// releaseID names a release's directory.
+func releaseID(sha, build string) string {
+	if sha == "" || build == "" {
+		return sha
+	}
+	return sha + "-b" + build
+}
+
+// cutRelease takes the name of a release's directory apart.
+func cutRelease(id string) (sha, build string) {
+	if m := releaseName.FindStringSubmatch(id); m != nil {
+		return m[1], m[2]
+	}
+	return id, ""
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
@@ -55,8 +72,8 @@ func checkNames(want *machine.OS) error {
 			}
 		}
 	}
-	if r := want.Release; r != nil && r.SHA != "" && !shaName.MatchString(r.SHA) {
-		return fmt.Errorf("%q is no name for a release", r.SHA)
+	if r := want.Release; r != nil && r.SHA != "" && !shaName.MatchString(releaseID(r.SHA, r.Build)) {
+		return fmt.Errorf("%q is no name for a release", releaseID(r.SHA, r.Build))
 	}
 	paths := sortedKeys(want.Files)
 	if r := want.Release; r != nil && r.Dir != "" {
@@ -91,7 +108,7 @@ func observation(want *machine.OS) string {
 		line("firewall")
 	}
 	if want.Release != nil {
-		line("release", cmp.Or(want.Release.Dir, "/srv/app"), want.Release.SHA)
+		line("release", cmp.Or(want.Release.Dir, "/srv/app"), releaseID(want.Release.SHA, want.Release.Build))
 	}
 	if want.Timezone != "" {
 		line("timezone")

@@ -112,9 +112,10 @@ func (p *parser) fact(kind string, f []string) error {
 	case "firewall":
 		p.os.Firewall = &machine.Firewall{}
 	case "release":
-		p.serves().SHA = path.Base(f[0])
+		r := p.serves()
+		r.SHA, r.Build = cutRelease(path.Base(f[0]))
 	case "failed":
-		p.serves().Failed = f[0]
+		p.serves().Failed, _ = cutRelease(f[0])
 	case "timezone":
 		p.os.Timezone = zone(f[0])
 	case "locale":

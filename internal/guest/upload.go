@@ -30,7 +30,7 @@ func tree(s *plan.Step, have, want *machine.OS) string {
 	if s.Resource.Kind != "release" || s.Verb != plan.Deploy || want.Release == nil || s.Resource.Name != want.Release.SHA {
 		return ""
 	}
-	if have.Release != nil && have.Release.SHA == s.Resource.Name {
+	if r := have.Release; r != nil && r.SHA == s.Resource.Name && r.Build == want.Release.Build {
 		return ""
 	}
 	return want.Release.Tree

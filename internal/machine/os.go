@@ -108,16 +108,19 @@ type Database struct {
 	PasswordValid bool `json:"password_valid,omitempty"`
 }
 
-// Release is the app's code on the machine: a directory Dir/releases/SHA, and
-// Dir/current a symlink to the one that serves.
+// Release is the app's code on the machine: a directory Dir/releases/SHA, or
+// Dir/releases/SHA-bBuild, and Dir/current a symlink to the one that serves.
 //
 // It is deployed by running "/usr/local/bin/deploy_app.sh SHA" as root, with Input on
 // its standard input. The script restarts the app's units, and leaves a file
 // Dir/releases/SHA.failed when the release did not become healthy (and removes it
 // when it did).
 type Release struct {
-	Dir    string `json:"dir,omitempty"`    // the app's directory; empty: /srv/app
-	SHA    string `json:"sha"`              // commit that is to serve, or serves
+	Dir string `json:"dir,omitempty"` // the app's directory; empty: /srv/app
+	SHA string `json:"sha"`           // commit that is to serve, or serves
+	// Build identifies the variables that its build has baked in: the same commit with
+	// others is another release. 8 hex digits, or empty: it has none.
+	Build  string `json:"build,omitempty"`
 	Failed string `json:"failed,omitempty"` // observed only: the desired commit, if it is marked bad
 	// Stale is observed only: a trigger changed, and the run was cut off before the
 	// commit was deployed again.

@@ -144,6 +144,8 @@ func (d *osDiff) release() {
 		cause = "first release"
 	case sha != "" && sha != have.SHA:
 		cause = short(have.SHA) + " serves"
+	case sha != "" && want.Build != have.Build:
+		cause = "variables that its build bakes in differ"
 	case have.SHA == "":
 		return
 	case path != "":

@@ -113,3 +113,36 @@ func TestOSStateReports(t *testing.T) {
 		})
 	}
 }
+
+// Variables that builds bake in make another release; others do not.
+func TestBuildID(t *testing.T) {
+	id := func(edit func(e *stack.Env)) string {
+		e := &stack.Env{Settings: stack.Settings{EnvVars: map[string]string{"LOG": "info", "VITE_API": "https://a", "VERSION": "1"}}}
+		e.App.Services = map[string]stack.Service{"web": {Env: map[string]string{"NEXT_PUBLIC_X": "x", "TITLE": "t"}}}
+		edit(e)
+		return buildID(e)
+	}
+	first := id(func(*stack.Env) {})
+	if len(first) != 8 {
+		t.Fatalf("got %q", first)
+	}
+	for name, c := range map[string]struct {
+		edit func(e *stack.Env)
+		same bool
+	}{
+		"another variable":         {func(e *stack.Env) { e.EnvVars["LOG"] = "debug" }, true},
+		"a frontend's":             {func(e *stack.Env) { e.EnvVars["VITE_API"] = "https://b" }, false},
+		"one more of a frontend's": {func(e *stack.Env) { e.EnvVars["PUBLIC_Y"] = "y" }, false},
+		"a service's":              {func(e *stack.Env) { e.App.Services["web"].Env["NEXT_PUBLIC_X"] = "y" }, false},
+		"one that is named":        {func(e *stack.Env) { e.App.BuildEnv = []string{"VERSION"} }, false},
+		"a name of none":           {func(e *stack.Env) { e.App.BuildEnv = []string{"VERSIO", "X_*"} }, true},
+		"a pattern":                {func(e *stack.Env) { e.App.BuildEnv = []string{"TIT*"} }, false},
+	} {
+		if got := id(c.edit); (got == first) != c.same {
+			t.Errorf("%s: %s, after %s", name, got, first)
+		}
+	}
+	if got := id(func(e *stack.Env) { e.EnvVars, e.App.Services = map[string]string{"A": "a"}, nil }); got != "" {
+		t.Errorf("nothing is baked in, got %s", got)
+	}
+}

@@ -25,6 +25,11 @@ type App struct {
 	Packages []string `yaml:"packages"`
 	// Command that builds the whole source, before the services' own.
 	Build string `yaml:"build"`
+	// Variables of `env_vars` that builds bake in: another value makes another
+	// release. `NAME_*` stands for all that begin so. Those of the usual frontend
+	// tools count without being named: NEXT_PUBLIC_*, NUXT_PUBLIC_*, VITE_*,
+	// REACT_APP_*, VUE_APP_*, GATSBY_*, PUBLIC_*.
+	BuildEnv OneOrMore `yaml:"build_env"`
 	// Command that migrates the database, before the services' own.
 	Migrate string `yaml:"migrate"`
 	// The app's processes by name; each becomes a systemd unit.

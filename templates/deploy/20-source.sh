@@ -50,30 +50,42 @@ forget_credentials() {
 
 repo_git() { git --git-dir="$repo" "$@"; }
 
-# resolve_commit sets $sha to the commit that a branch or tag is at now.
-resolve_commit() {
+# name_release sets $commit and $sha, the release's name: that of the commit, and which
+# variables its build bakes in. appstack says both, a person the commit.
+name_release() {
+	commit=$sha
 	case $sha in
+	*-b????????) commit=${sha%-b*} ;;
+	*[!0-9a-f]*) ;;
+	????????????????????????????????????????) sha=$sha${build_id:+-b$build_id} ;;
+	esac
+}
+
+# resolve_commit does that for the commit that a branch or tag is at now.
+resolve_commit() {
+	case $commit in
 	*[!0-9a-f]*) ;;
 	????????????????????????????????????????) return 0 ;;
 	esac
-	ref=$sha
+	ref=$commit
 	sha=$(git ls-remote "$source" "refs/heads/$ref" "refs/tags/$ref^{}" "refs/tags/$ref" | cut -f 1 | head -n 1)
 	[ -n "$sha" ] || die 4 "cannot find $ref in $source"
 	say "$ref is $sha"
+	name_release
 }
 
 # fetch brings exactly one commit into the mirror, as little of it as is missing.
 fetch() {
-	if ! repo_git cat-file -e "$sha^{tree}" 2>/dev/null; then
+	if ! repo_git cat-file -e "$commit^{tree}" 2>/dev/null; then
 		[ -d "$repo" ] || git init --quiet --bare "$repo"
 		chmod 700 "$repo"
-		if ! repo_git fetch --quiet --no-tags --depth=1 "$source" "$sha"; then
+		if ! repo_git fetch --quiet --no-tags --depth=1 "$source" "$commit"; then
 			# A server that does not give out single commits.
 			repo_git fetch --quiet --no-tags "$source" '+refs/heads/*:refs/heads/*' || die 4 "cannot fetch from $source"
-			repo_git cat-file -e "$sha^{tree}" 2>/dev/null || die 4 "cannot find the commit $sha in $source"
+			repo_git cat-file -e "$commit^{tree}" 2>/dev/null || die 4 "cannot find the commit $commit in $source"
 		fi
 	fi
-	repo_git update-ref "refs/appstack/$sha" "$sha"
+	repo_git update-ref "refs/appstack/$sha" "$commit"
 }
 
 # check_out makes the release's directory from the mirror. Not `git archive`:
@@ -84,7 +96,7 @@ check_out() {
 	GIT_INDEX_FILE=$repo/appstack-index
 	export GIT_INDEX_FILE
 	rm -f "$GIT_INDEX_FILE"
-	git --git-dir="$repo" --work-tree="$release" read-tree -u --reset "$sha" || die 4 "cannot check out $sha"
+	git --git-dir="$repo" --work-tree="$release" read-tree -u --reset "$commit" || die 4 "cannot check out $commit"
 	rm -f "$GIT_INDEX_FILE"
 	unset GIT_INDEX_FILE
 	[ ! -e "$release/.gitmodules" ] || say 'warning: the submodules of this repository are not checked out'

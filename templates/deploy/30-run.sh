@@ -10,7 +10,7 @@ in_release() {
 	set -- "$1" "$2" --quiet --wait --pipe --unit="$STEP_UNIT" \
 		--property=User="$user" --property=WorkingDirectory="$1" \
 		--property=Nice=15 --property=OOMScoreAdjust=500 --property=CPUWeight=20 --property=IOWeight=20 --property=RuntimeMaxSec=1h \
-		--setenv=CI=true --setenv=SOURCE_COMMIT="$sha" \
+		--setenv=CI=true --setenv=SOURCE_COMMIT="$commit" \
 		--setenv=npm_config_cache="$app/shared/npm" --setenv=npm_config_prefer_offline=true \
 		--setenv=npm_config_audit=false --setenv=npm_config_fund=false --setenv=npm_config_update_notifier=false \
 		--setenv=PIP_CACHE_DIR="$app/shared/pip" --setenv=PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -59,6 +59,8 @@ explain_failure() {
 		why="exit status $status"
 		if [ "$status" -eq 137 ] || [ "$(oom_kills)" -gt "$oom_before" ]; then
 			why="$why; killed, most probably because memory ran out: give the guest more memory or swap"
+		elif [ "$status" -eq 134 ]; then
+			why="$why; aborted, as node does when its heap is full: give the guest more memory, or raise NODE_OPTIONS=--max-old-space-size"
 		fi
 		;;
 	esac

@@ -116,7 +116,7 @@ deploy() {
 	fi
 	if [ "$(release_of current)" = "$sha" ] && marked "$sha" ready; then
 		say "$sha is the current release: restarting with the present settings"
-		say '(variables that its build has baked in change with the next commit)'
+		say '(variables that its build bakes in belong into build_env: they make another release)'
 	else
 		rm -f "$app/releases/$sha.failed"
 		obtain
@@ -145,6 +145,7 @@ finish() {
 rollback() {
 	[ -n "$sha" ] || sha=$(release_of previous)
 	[ -n "$sha" ] || die 1 'there is no previous release'
+	marked "$sha" ready || sha=$(newest_build "$sha")
 	marked "$sha" ready || die 1 "the release $sha is not kept here; see deploy_app.sh --list"
 	release=$app/releases/$sha
 	[ -z "$dry_run" ] || {
@@ -171,7 +172,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	esac
 fi
 mode=deploy sha='' credentials='' upload='' dry_run='' only='' offline=''
-candidates='' secrets=''
+candidates='' secrets='' commit=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	-h | --help)
@@ -205,7 +206,7 @@ while [ $# -gt 0 ]; do
 done
 
 # What the configuration may leave out.
-app='' user='' repo='' source='' branch='' known_hosts=/dev/null env_files='' keep=5
+app='' user='' repo='' source='' branch='' known_hosts=/dev/null env_files='' keep=5 build_id=''
 app_build='' app_migrate='' migrates='' check='' database='' services='' jobs=''
 has_before_deploy='' has_after_deploy='' settle=3 drain=5 pause_timeout=60
 name='' service_env_files='' unit='' dir='.' port=0 build='' migrate='' health_path='' health_port=0 health_timeout=60
@@ -238,11 +239,11 @@ case $mode in
 deploy)
 	if [ -n "$upload" ]; then
 		[ -n "$sha" ] || die 2 'which release is it? deploy_app.sh --upload ID'
-	elif [ -n "$sha" ] && marked "$sha" ready; then
-		: # nothing to fetch
-	else
+	fi
+	[ -n "$sha" ] || sha=$branch
+	name_release
+	if [ -z "$upload" ] && ! marked "$sha" ready; then
 		[ -n "$source" ] || die 2 'the stack names no git repository: use --upload'
-		[ -n "$sha" ] || sha=$branch
 		read_credentials
 		resolve_commit
 	fi
