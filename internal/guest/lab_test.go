@@ -314,7 +314,7 @@ func TestLockout(t *testing.T) {
 			bad := clone(want)
 			lockOut(bad)
 			o := options(g)
-			o.Timeout = 2 * time.Second
+			o.Timeout = 8 * time.Second
 			c := dial(t, o)
 			_, _, err := apply(t, c, bad)
 			var out *guest.LockoutError
@@ -354,9 +354,9 @@ func TestLockoutWithoutUs(t *testing.T) {
 	t.Parallel()
 	g := lab.Guest(t)
 	o := options(g)
-	o.Confirm = 6 * time.Second
 	want := base(g)
 	mustApply(t, dial(t, o), want)
+	o.Confirm = 20 * time.Second
 	want.Files[sshdFile] = file(0o644, "root", "PermitRootLogin no\nDenyUsers appuser\n")
 	c := dial(t, o)
 	p, have := todo(t, c, want)
@@ -368,7 +368,7 @@ func TestLockoutWithoutUs(t *testing.T) {
 	if _, err := g.Try(t.Context(), "true"); err == nil {
 		t.Fatal("the change did not lock us out, so that nothing is shown")
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		if _, err := g.Try(t.Context(), "true"); err == nil {
 			break
 		} else if time.Now().After(deadline) {
@@ -406,7 +406,7 @@ func TestLockoutAndReboot(t *testing.T) {
 	if err := c.Apply(t.Context(), p.Steps, have, want, &cutter{log: &log{t: t}, after: "ssh.service", cut: reboot}); err == nil {
 		t.Fatal("no error")
 	}
-	for deadline := time.Now().Add(50 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		if _, err := g.Try(t.Context(), "true"); err == nil {
 			break
 		} else if time.Now().After(deadline) {

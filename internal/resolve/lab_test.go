@@ -133,8 +133,8 @@ func (p *place) mustApply(want *machine.OS) (plan.Plan, string) {
 // get asks the guest for a page, again for some seconds while nobody answers.
 func (p *place) get(url string) string {
 	p.t.Helper()
-	client := http.Client{Timeout: 20 * time.Second}
-	deadline := time.Now().Add(20 * time.Second)
+	client := http.Client{Timeout: time.Minute}
+	deadline := time.Now().Add(time.Minute)
 	for {
 		resp, err := client.Get(fmt.Sprintf("http://%s%s", p.guest.Addr, url))
 		if err != nil {
