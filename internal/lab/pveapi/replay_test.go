@@ -26,10 +26,13 @@ var (
 )
 
 // minimum is how many recorded exchanges must match, by release. It may only rise.
-var minimum = map[string]int{"9.2": 1900, "9.1": 1900}
+var minimum = map[string]int{recorded: 1905, "9.1": 1900}
+
+// recorded is the release that the exchanges come from.
+const recorded = "9.2"
 
 func TestReplay(t *testing.T) {
-	for _, release := range []string{"9.2", "9.1"} {
+	for _, release := range []string{recorded, "9.1"} {
 		t.Run(release, func(t *testing.T) { replayAll(t, release) })
 	}
 }
@@ -38,23 +41,46 @@ func replayAll(t *testing.T, release string) {
 	var matched, total int
 	var report []string
 	for _, sc := range scenarios(t, release) {
-		r := newReplay(t, release)
-		start := time.Now()
-		ok, n, misses := r.run(t, sc)
+		ok, n, misses := replayOne(t, release, sc)
 		matched, total = matched+ok, total+n
-		for _, m := range misses {
-			report = append(report, sc.name+m)
-		}
-		if *verbose == sc.name || *verbose == "all" {
-			fmt.Printf("== %s: %d of %d in %v\n%s\n", sc.name, ok, n, time.Since(start).Round(time.Millisecond), strings.Join(misses, "\n"))
-		}
+		report = append(report, misses...)
 	}
 	fmt.Printf("replay: matched %d of %d (%.1f %%) of Proxmox VE %s\n", matched, total, 100*float64(matched)/float64(total), release)
 	if matched < minimum[release] {
 		t.Errorf("replay matched %d of %d exchanges; it used to be %d", matched, total, minimum[release])
 	}
-	if release == "9.2" {
+	if release == recorded {
 		checkUnmatched(t, report)
+	}
+}
+
+// replayOne replays a scenario. Some of them look at tasks that go on meanwhile, which a
+// busy machine lets go on for longer: one that misses what is not explained gets two more
+// tries on a new server.
+func replayOne(t *testing.T, release string, sc scenario) (matched, total int, misses []string) {
+	for try := 1; ; try++ {
+		r := newReplay(t, release)
+		start := time.Now()
+		var missed []string
+		matched, total, missed = r.run(t, sc)
+		if *verbose == sc.name || *verbose == "all" {
+			fmt.Printf("== %s: %d of %d in %v\n%s\n", sc.name, matched, total, time.Since(start).Round(time.Millisecond), strings.Join(missed, "\n"))
+		}
+		misses = nil
+		unexplained := 0
+		for _, m := range missed {
+			m = sc.name + m
+			misses = append(misses, m)
+			if where, _, _ := strings.Cut(m, " !! "); reasonFor(where) == "" {
+				unexplained++
+				if try == 3 && release == recorded {
+					t.Errorf("not as recorded, and no reason is given: %s", m)
+				}
+			}
+		}
+		if unexplained == 0 || try == 3 || release != recorded {
+			return matched, total, misses
+		}
 	}
 }
 
