@@ -40,7 +40,9 @@ func TestSeveral(t *testing.T) {
 	if body, err := get("http://" + ruin.String() + ":3000"); err == nil {
 		t.Errorf("what did not build answers %q", body)
 	}
-	var matrix struct{ Include []struct{ Project, Env string } }
+	var matrix struct {
+		Include []struct{ Project, Env string }
+	}
 	if err := json.Unmarshal([]byte(res.Outputs["matrix"]), &matrix); err != nil || len(matrix.Include) != 3 {
 		t.Errorf("matrix %q: %v", res.Outputs["matrix"], err)
 	}
