@@ -72,7 +72,7 @@ func scenarios() []scenario {
 // outcome is what is left in Proxmox, without what differs from one creation to the next.
 func (l *lab) outcome(t *testing.T, sc scenario) string {
 	t.Helper()
-	c := l.client()
+	c := l.root()
 	guests, err := c.Guests(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func (l *lab) slowPolling() *Client {
 // undisturbed runs a scenario to its end and counts its requests.
 func undisturbed(t *testing.T, sc scenario) (at []point, end string) {
 	t.Helper()
-	l := newLab(t)
+	l := leastLab(t)
 	l.prepare(t, sc)
 	c := l.slowPolling()
 	ctx, s := sabotaged(t.Context(), c, sabotage{}, point{})
@@ -170,7 +170,7 @@ func TestKilledAnywhere(t *testing.T) {
 			for _, at := range at {
 				t.Run(fmt.Sprintf("%s, killed %s %s", sc.name, how.name, at), func(t *testing.T) {
 					t.Parallel()
-					l := newLab(t)
+					l := leastLab(t)
 					l.prepare(t, sc)
 					c := l.slowPolling()
 					ctx, s := sabotaged(t.Context(), c, how, at)
@@ -215,7 +215,7 @@ func TestFaultAnywhere(t *testing.T) {
 			for _, at := range sample(at, 2) {
 				t.Run(fmt.Sprintf("%s, %s at %s", sc.name, how.name, at), func(t *testing.T) {
 					t.Parallel()
-					l := newLab(t)
+					l := leastLab(t)
 					l.prepare(t, sc)
 					c := l.slowPolling()
 					ctx, s := sabotaged(t.Context(), c, how, at)
@@ -267,7 +267,7 @@ func TestTaskFaults(t *testing.T) {
 			{Task: kind, TaskHang: true},
 		} {
 			t.Run(fmt.Sprintf("%s %+v", kind, fault.TaskError+fault.TaskWarn), func(t *testing.T) {
-				l := newLab(t)
+				l := leastLab(t)
 				l.prepare(t, sc)
 				if err := l.Inject(fault); err != nil {
 					t.Fatal(err)

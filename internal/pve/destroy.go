@@ -30,7 +30,7 @@ func (c *Client) Destroy(ctx context.Context, g *machine.Guest, owner *machine.B
 	ctx = withProgress(ctx, progress)
 	defer c.Refresh()
 	now, err := c.read(ctx, g)
-	if gone(err) {
+	if c.vanished(ctx, g.VMID, err) {
 		return c.verifyGone(ctx, g)
 	}
 	if err != nil {
@@ -40,11 +40,11 @@ func (c *Client) Destroy(ctx context.Context, g *machine.Guest, owner *machine.B
 		return err
 	}
 	if now.Running {
-		if err := c.stop(ctx, now); err != nil && !gone(err) {
+		if err := c.stop(ctx, now); err != nil && !c.vanished(ctx, g.VMID, err) {
 			return err
 		}
 	}
-	if err := c.remove(ctx, now); err != nil && !gone(err) {
+	if err := c.remove(ctx, now); err != nil && !c.vanished(ctx, g.VMID, err) {
 		return err
 	}
 	return c.verifyGone(ctx, g)

@@ -17,7 +17,7 @@ import (
 // make makes somebody else's guest.
 func (l *lab) make(path string, p params) {
 	l.t.Helper()
-	c := l.client()
+	c := l.root()
 	var upid string
 	if err := c.call(l.t.Context(), "POST", path, p, &upid); err != nil {
 		l.t.Fatal(err)
@@ -111,7 +111,6 @@ func TestInvisibleGuests(t *testing.T) {
 	}
 	grants := documented(t)
 	c, want := l.client(l.tokenWith(grants)), wantedInLab()
-	want.Pool = "appstack"
 	if err := c.Place(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +256,7 @@ func TestNewBridgeIsMissing(t *testing.T) {
 func TestHAWithoutPrivilege(t *testing.T) {
 	l := newLab(t)
 	c, want := l.client(l.tokenWith(documented(t))), wantedInLab()
-	want.Pool, want.HA = "appstack", true
+	want.HA = true
 	p, _, err := cycle(t.Context(), c, want, plan.Policy{})
 	if err != nil || !strings.Contains(p.String(), "note: ha: the token may not add HA resources") {
 		t.Errorf("%v\n%s", err, p)

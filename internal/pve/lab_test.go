@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,7 +29,16 @@ type lab struct {
 	t       *testing.T
 	url     string
 	backend *membackend.Backend
-	token   string // root@pam's, which may do what a token may
+	token   string         // root@pam's, which may do what a token may
+	as      func(*Options) // whose clients are made; nil: root@pam's token's
+}
+
+// leastLab is a lab whose clients have the token of docs/proxmox.md and nothing more.
+func leastLab(t *testing.T, edit ...func(*pveapi.Options)) *lab {
+	t.Helper()
+	l := newLab(t, edit...)
+	l.as = l.tokenWith(documented(t))
+	return l
 }
 
 func newLab(t *testing.T, edit ...func(*pveapi.Options)) *lab {
@@ -61,6 +73,7 @@ func newBubbledLab(t *testing.T, edit ...func(*pveapi.Options)) *lab {
 	for _, node := range o.Nodes {
 		l.putTemplate(node, labTemplate)
 	}
+	l.ask("POST", "/pools", "poolid=appstack")
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {
 			t.Error(err)
@@ -68,6 +81,18 @@ func newBubbledLab(t *testing.T, edit ...func(*pveapi.Options)) *lab {
 		l.backend.Close()
 	})
 	return l
+}
+
+// ask is a request of root's, past any client.
+func (l *lab) ask(method, path, form string) {
+	l.t.Helper()
+	r := httptest.NewRequest(method, "https://pve1/api2/json"+path, strings.NewReader(form))
+	r.Header.Set("Authorization", "PVEAPIToken="+l.token)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	if l.ServeHTTP(w, r); w.Code != http.StatusOK {
+		l.t.Fatalf("%s %s: %d %s", method, path, w.Code, w.Body)
+	}
 }
 
 func (l *lab) putTemplate(node, file string) {
@@ -83,6 +108,15 @@ func (l *lab) putTemplate(node, file string) {
 
 // client dials the lab, is quick to look again, and finds nobody at any address.
 func (l *lab) client(edit ...func(*Options)) *Client {
+	l.t.Helper()
+	if l.as != nil {
+		edit = append([]func(*Options){l.as}, edit...)
+	}
+	return l.root(edit...)
+}
+
+// root is a client that may do what a token may.
+func (l *lab) root(edit ...func(*Options)) *Client {
 	l.t.Helper()
 	o := Options{URL: "https://pve1.lan", Token: secret.New(l.token)}
 	if l.url != "" {
@@ -157,7 +191,7 @@ const noChanges = "shop/dev: no changes\n"
 // wantedInLab is a container that the lab can make.
 func wantedInLab() *machine.Guest {
 	return newCT(func(g *machine.Guest) {
-		g.Origin.Template, g.MayRestart = "debian-12-standard", true
+		g.Origin.Template, g.MayRestart, g.Pool = "debian-12-standard", true, "appstack"
 		g.Origin.SSHKeys = []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICs2eE7Xo2u+d/sQbmwQK+jterZqRupHkGnOkc0FH99b ops@example.org"}
 		g.Config["tags"] = "dev;shop"
 	})

@@ -210,7 +210,7 @@ func (l *Lease) Release(ctx context.Context) error {
 		}
 		return nil
 	}})
-	if gone(err) {
+	if c.vanished(ctx, l.guest.VMID, err) {
 		return nil
 	}
 	return err

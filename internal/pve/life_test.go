@@ -12,7 +12,7 @@ import (
 )
 
 func TestCreateThenNothing(t *testing.T) {
-	l := newLab(t)
+	l := leastLab(t)
 	c, want := l.client(), wantedInLab()
 	now := must(t, c, want, ""+
 		"shop/dev: 1 to add, 0 to change, 0 to remove, 1 to start\n"+
@@ -32,11 +32,11 @@ func TestCreateThenNothing(t *testing.T) {
 
 // A run that finds nothing to do costs 2 requests for all and 2 for each guest.
 func TestCallBudget(t *testing.T) {
-	l := newLab(t)
+	l := leastLab(t)
 	var wants []*machine.Guest
 	for i := range 3 {
 		want := newCT(func(g *machine.Guest) {
-			g.VMID, g.Origin.Template, g.Block.Env = 101+i, "debian-12-standard", fmt.Sprint("env", i)
+			g.VMID, g.Pool, g.Origin.Template, g.Block.Env = 101+i, "appstack", "debian-12-standard", fmt.Sprint("env", i)
 			g.Config["hostname"] = fmt.Sprint("shop", i)
 			g.Config["net0"] = fmt.Sprintf("name=eth0,bridge=vmbr0,ip=10.99.0.%d/24", 101+i)
 		})
@@ -64,7 +64,7 @@ func TestCallBudget(t *testing.T) {
 
 // Every key that the stack can express: changed alone, then there is nothing to do.
 func TestReconcileEachKey(t *testing.T) {
-	l := newLab(t)
+	l := leastLab(t)
 	c, want := l.client(), wantedInLab()
 	created := must(t, c, want, ""+
 		"shop/dev: 1 to add, 0 to change, 0 to remove, 1 to start\n"+
@@ -131,7 +131,7 @@ func TestReconcileEachKey(t *testing.T) {
 
 // One request for keys that change together, with the digest.
 func TestSmallestWrite(t *testing.T) {
-	l := newLab(t)
+	l := leastLab(t)
 	c, want := l.client(), wantedInLab()
 	if _, _, err := cycle(t.Context(), c, want, plan.Policy{}); err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func TestSmallestWrite(t *testing.T) {
 }
 
 func TestStoppedGuestIsStarted(t *testing.T) {
-	l := newLab(t)
+	l := leastLab(t)
 	c, want := l.client(), wantedInLab()
 	_, now, err := cycle(t.Context(), c, want, plan.Policy{})
 	if err != nil {
@@ -206,7 +206,7 @@ func TestAdopt(t *testing.T) {
 }
 
 func TestDestroy(t *testing.T) {
-	l := newLab(t)
+	l := leastLab(t)
 	c, want := l.client(), wantedInLab()
 	want.Config["protection"] = "1"
 	_, now, err := cycle(t.Context(), c, want, plan.Policy{})
@@ -239,7 +239,7 @@ func TestDestroy(t *testing.T) {
 }
 
 func TestRecreate(t *testing.T) {
-	l := newLab(t)
+	l := leastLab(t)
 	c, want := l.client(), wantedInLab()
 	_, first, err := cycle(t.Context(), c, want, plan.Policy{})
 	if err != nil {
@@ -261,12 +261,12 @@ func TestRecreate(t *testing.T) {
 }
 
 func TestManyAtOnce(t *testing.T) {
-	l := newLab(t)
+	l := leastLab(t)
 	c := l.client()
 	errs := make(chan error)
 	for i := range 20 {
 		want := newCT(func(g *machine.Guest) {
-			g.VMID, g.Origin.Template, g.Block.Env = 101+i, "debian-12-standard", fmt.Sprint("env", i)
+			g.VMID, g.Pool, g.Origin.Template, g.Block.Env = 101+i, "appstack", "debian-12-standard", fmt.Sprint("env", i)
 			g.Config["hostname"] = fmt.Sprint("shop", i)
 			g.Config["net0"] = fmt.Sprintf("name=eth0,bridge=vmbr0,ip=10.99.0.%d/24", 101+i)
 		})

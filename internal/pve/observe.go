@@ -76,7 +76,7 @@ func (c *Client) find(ctx context.Context, want *machine.Guest) (*machine.Guest,
 	}
 	if r := inv.guest(want.VMID); r != nil {
 		g, err := c.read(ctx, r.ref())
-		if !gone(err) {
+		if !gone(err) && !hiddenNow(err) {
 			return g, err
 		}
 		c.Refresh() // it was destroyed or moved in between
@@ -99,6 +99,22 @@ func (r resource) ref() *machine.Guest {
 func gone(err error) bool {
 	e := asError(err)
 	return e != nil && e.Status == http.StatusInternalServerError && strings.Contains(e.Message, "does not exist")
+}
+
+// hiddenNow tells whether Proxmox says that the token may not see a guest. Of one that
+// it saw before this may mean that the guest is gone: the rights of a pool end with it.
+func hiddenNow(err error) bool {
+	e := asError(err)
+	return e != nil && e.Status == http.StatusForbidden
+}
+
+// vanished tells whether a request failed because the guest is gone, with its vmid free.
+func (c *Client) vanished(ctx context.Context, vmid int, err error) bool {
+	if !hiddenNow(err) {
+		return gone(err)
+	}
+	free, failed := c.free(ctx, vmid)
+	return failed == nil && free
 }
 
 // observeHidden looks for a guest that the list does not show. A token whose rights

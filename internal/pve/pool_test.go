@@ -9,16 +9,12 @@ import (
 	"github.com/org/appstack-action/internal/plan"
 )
 
-// inPool makes the wanted guest, in the pool people, of a lab that has appstack, too.
+// inPool makes the wanted guest, in the pool people.
 func inPool(t *testing.T) (*lab, *Client, *machine.Guest) {
 	t.Helper()
 	l := newLab(t)
 	c, want := l.client(), wantedInLab()
-	for _, pool := range []string{"appstack", "people"} {
-		if err := c.call(t.Context(), "POST", "/pools", params{"poolid": pool}, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
+	l.ask("POST", "/pools", "poolid=people")
 	want.Pool = "people"
 	if _, _, err := cycle(t.Context(), c, want, plan.Policy{}); err != nil {
 		t.Fatal(err)
@@ -35,10 +31,7 @@ func TestPool(t *testing.T) {
 		t.Errorf("it is in pool %q", now.Pool)
 	}
 	must(t, c, want, noChanges)
-	err := c.call(t.Context(), "PUT", "/pools", params{"poolid": "appstack", "vms": "101", "delete": "1"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l.ask("PUT", "/pools", "poolid=appstack&vms=101&delete=1")
 	must(t, c, want, "shop/dev: 0 to add, 1 to change, 0 to remove\n  ~ set pool 101: none → appstack\n")
 	must(t, l.client(), want, noChanges)
 	want.Pool = ""

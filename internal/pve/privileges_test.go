@@ -59,10 +59,6 @@ func documented(t *testing.T) []grant {
 // tokenWith makes a user and its token that have these privileges.
 func (l *lab) tokenWith(grants []grant) func(*Options) {
 	l.t.Helper()
-	err := l.client().call(l.t.Context(), "POST", "/pools", params{"poolid": "appstack"}, nil)
-	if err != nil && !strings.Contains(err.Error(), "already exists") {
-		l.t.Fatal(err)
-	}
 	l.AddUser("appstack@pve", "")
 	key, err := l.AddToken("appstack@pve", "ci", true, "")
 	if err != nil {
@@ -105,7 +101,6 @@ func applianceLab(t *testing.T) *lab {
 // kind of key, grow, restart, stop, start again, destroy.
 func life(ctx context.Context, c *Client) error {
 	want := wantedInLab()
-	want.Pool = "appstack"
 	if _, _, err := cycle(ctx, c, want, plan.Policy{}); err != nil {
 		return err
 	}
@@ -200,7 +195,6 @@ func TestPrivilegeLostLater(t *testing.T) {
 	grants := documented(t)
 	c := l.client(l.tokenWith(grants))
 	want := wantedInLab()
-	want.Pool = "appstack"
 	if _, _, err := cycle(t.Context(), c, want, plan.Policy{}); err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,17 @@ type sabotage struct {
 
 var errReset = errors.New("read tcp 127.0.0.1:50000->127.0.0.1:8006: connection reset by peer")
 
+// isProbe tells whether the request only looks whether some other vmid is free. There are
+// a hundred of them, for the guard that counts guests which the token cannot see.
+func isProbe(r *http.Request) bool {
+	vmid := r.URL.Query().Get("vmid")
+	return strings.HasSuffix(r.URL.Path, "/cluster/nextid") && vmid != "101"
+}
+
 func (s *saboteur) RoundTrip(r *http.Request) (*http.Response, error) {
+	if isProbe(r) {
+		return s.base.RoundTrip(r)
+	}
 	s.mu.Lock()
 	s.n++
 	mine := !s.at.writes && s.n == s.at.n

@@ -38,9 +38,33 @@ func waitSSH(ctx context.Context, dial Dialer, direct bool, address string, limi
 		interval = min(2*interval, time.Second)
 		if time.Since(told) >= defaultTiming().tell {
 			told = time.Now()
-			progressOf(ctx).Wait("SSH on "+address, time.Since(start))
+			progressOf(ctx).Wait("SSH on "+address+doubt(time.Since(start), direct, address), time.Since(start))
 		}
 	}
+}
+
+// doubt is what people are told while they wait for a guest that they may never reach.
+// It may be on its way all the same, through a router: the waiting goes on.
+func doubt(waited time.Duration, direct bool, address string) string {
+	if waited < 6*time.Second || !direct || !foreignPrivate(address) {
+		return ""
+	}
+	return " (" + privateHint(address) + ")"
+}
+
+func privateHint(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	return host + " is private and this runner is not in it: use a self-hosted runner there, a jump host (ssh.jump) or a VPN"
+}
+
+// ExplainSSH returns the error for a direct connection that did not come about because
+// the address is in a network that this machine is not part of, and nil where the cause
+// must be another.
+func ExplainSSH(address string, cause error) error {
+	if !foreignPrivate(address) {
+		return nil
+	}
+	return &NoSSHError{Address: address, Private: true, cause: cause}
 }
 
 // NoSSHError says that no SSH server answered in time.
@@ -59,8 +83,7 @@ func (e *NoSSHError) Unwrap() error { return e.cause }
 // Hint says where to look.
 func (e *NoSSHError) Hint() string {
 	if e.Private {
-		host, _, _ := net.SplitHostPort(e.Address)
-		return host + " is private and this runner is not in it: use a self-hosted runner there, a jump host (ssh.jump) or a VPN"
+		return privateHint(e.Address)
 	}
 	return "does the guest have this address, has its template an SSH server, and does Proxmox's firewall let port 22 in?"
 }

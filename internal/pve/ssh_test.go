@@ -70,6 +70,15 @@ func TestWaitSSHEnds(t *testing.T) {
 		if e, ok = errors.AsType[*NoSSHError](err); !ok || !strings.Contains(e.Hint(), "10.213.7.1 is private and this runner is not in it") {
 			t.Errorf("%v: %s", err, e.Hint())
 		}
+		foreign := new(recorder)
+		lost := func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		_ = waitSSH(withProgress(t.Context(), foreign), lost, true, "10.213.7.1:22", 10*time.Second)
+		if all := strings.Join(foreign.waits, "\n"); !strings.Contains(all, "SSH on 10.213.7.1:22 (10.213.7.1 is private and this runner is not in it") {
+			t.Errorf("in 10 s people heard %q", all)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(20*time.Second, cancel)
 		start := time.Now()

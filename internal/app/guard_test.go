@@ -1,0 +1,98 @@
+package app_test
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/org/appstack-action/internal/app"
+	"github.com/org/appstack-action/internal/plan"
+	"github.com/org/appstack-action/internal/pve"
+	"github.com/org/appstack-action/internal/report"
+)
+
+// foreign makes somebody else's container.
+func (w *memWorld) foreign(vmid, name, net string) {
+	w.t.Helper()
+	w.ask("POST", "/nodes/pve1/lxc", url.Values{"vmid": {vmid}, "hostname": {name}, "net0": {net}, "rootfs": {"local-lvm:1"},
+		"ostemplate": {"local:vztmpl/debian-12-standard_12.12-1_amd64.tar.zst"}}.Encode())
+	w.settle()
+}
+
+// What a guard finds stops a run before its first write; what a run is told to let pass
+// is in its report.
+func TestGuards(t *testing.T) {
+	conflicts := func(r *app.Run) { r.Overrides = pve.Overrides{pve.GuardIP, pve.GuardMAC, pve.GuardName} }
+	tests := []struct {
+		name     string
+		vmid     string
+		hostname string
+		net      string
+		reason   report.Reason
+		told     string
+		allow    func(*app.Run)
+		reported func(report.Report) []string
+		want     string
+	}{
+		{"address", "200", "mail", "name=eth0,bridge=vmbr0,ip=" + memAddr + "/24", report.Guarded, "CT 200 (mail) on node pve1 has the address 10.99.0.101 already (net0)",
+			conflicts, func(r report.Report) []string { return r.Overrides }, "ip-conflicts: CT 200 (mail) on node pve1 has the address 10.99.0.101 already (net0)"},
+		{"name", "200", "shop-dev", "name=eth0,bridge=vmbr0", report.Guarded, "CT 200 (shop-dev) on node pve1 has the name already",
+			conflicts, func(r report.Report) []string { return r.Overrides }, "name-conflicts: CT 200 (shop-dev) on node pve1 has the name already"},
+		{"vmid", "101", "mail", "name=eth0,bridge=vmbr0", report.Refused, "somebody else's guest",
+			func(r *app.Run) { r.Policy = plan.Policy{Adopt: true} }, func(r report.Report) []string { return []string{r.Plan.String()} },
+			"+ adopt guest 101: mail on pve1: it is not appstack's"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newMemWorld(t)
+				defer w.end()
+				w.foreign(tt.vmid, tt.hostname, tt.net)
+				before := w.proxmox.GuestIDs()
+				w.gate.disturb(nil)
+				r, err := w.do(t.Context(), "provision")
+				w.must(err)
+				if r.Reason != tt.reason || !strings.Contains(r.Error+r.Plan.String(), tt.told) || r.Hint == "" {
+					t.Errorf("it ends %s (%s): %s\nhint: %s\n%s", r.Status, r.Reason, r.Error, r.Hint, r.Plan)
+				}
+				requests, _ := w.gate.log()
+				if slices.ContainsFunc(requests, func(s string) bool { return !strings.HasPrefix(s, "GET ") }) || !slices.Equal(before, w.proxmox.GuestIDs()) {
+					t.Errorf("something was written: %v", requests)
+				}
+				r, err = w.do(t.Context(), "provision", tt.allow)
+				w.must(err)
+				if r.Failed() || !slices.ContainsFunc(tt.reported(r), func(s string) bool { return strings.Contains(s, tt.want) }) {
+					t.Errorf("allowed, it ends %s: %s, and reports %q", r.Status, r.Error, tt.reported(r))
+				}
+			})
+		})
+	}
+}
+
+// A guest is removed when its name was typed, and not otherwise.
+func TestDestroyIsConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMemWorld(t)
+		defer w.end()
+		w.finish("provision")
+		asked := ""
+		no := func(r *app.Run) {
+			r.Confirm = func(target string) error { asked = target; return &app.UsageError{Text: "not confirmed"} }
+		}
+		w.gate.disturb(nil)
+		r, err := w.do(t.Context(), "destroy", no)
+		w.must(err)
+		requests, _ := w.gate.log()
+		written := slices.ContainsFunc(requests, func(s string) bool { return !strings.HasPrefix(s, "GET ") })
+		if asked != "shop/dev" || r.Status != report.Failed || !strings.Contains(r.Error, "not confirmed") || written {
+			t.Errorf("asked for %q, it ends %s: %s; requests %v", asked, r.Status, r.Error, requests)
+		}
+		r, err = w.do(t.Context(), "destroy", func(r *app.Run) { r.Confirm = func(string) error { return nil } })
+		w.must(err)
+		if r.Status != report.Destroyed || len(w.proxmox.GuestIDs()) > 0 {
+			t.Errorf("confirmed, it ends %s: %s", r.Status, r.Error)
+		}
+	})
+}
