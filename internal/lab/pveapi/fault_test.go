@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/org/appstack-action/internal/lab/pveapi"
+	"github.com/org/appstack-action/internal/lab/pveapi/membackend"
 )
 
 // fails sends a request that gets no answer.
@@ -130,9 +132,6 @@ func TestFileLock(t *testing.T) {
 	}
 }
 
-// lateFault is a fault that a Backend without machines cannot carry out.
-var lateFault = pveapi.Fault{Guest: 101, LateSSH: time.Second}
-
 func TestFaultOfAGuest(t *testing.T) {
 	l := newLab(t, pveapi.Options{LockTimeout: 50 * time.Millisecond})
 	for _, f := range []pveapi.Fault{{Guest: 101, Lock: "backup"}, {Guest: pveapi.AnyGuest, Hold: time.Hour, Skip: 1}} {
@@ -153,6 +152,56 @@ func TestFaultOfAGuest(t *testing.T) {
 	}
 }
 
+// TestStartsThatGoWrong lets an sshd come late and a guest reboot, in a time of its own.
+func TestStartsThatGoWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, b := newBubble(t)
+		for _, f := range []pveapi.Fault{{Guest: 101, LateSSH: time.Minute, RebootAfter: 2 * time.Minute}, {Guest: pveapi.AnyGuest, RebootAfter: time.Hour}} {
+			if err := l.Inject(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.Start(t.Context(), 101, map[string]string{}, func(string) {}); err != nil {
+			t.Fatal(err)
+		}
+		began, pid := time.Now(), 0
+		for _, want := range []struct {
+			at      time.Duration
+			listens bool
+			reboots int
+		}{
+			{59 * time.Second, false, 0}, {61 * time.Second, true, 0}, {121 * time.Second, false, 1}, {130 * time.Second, true, 1},
+			{121*time.Second + time.Hour, false, 2}, {3 * time.Hour, true, 2},
+		} {
+			time.Sleep(want.at - time.Since(began))
+			u, err := b.Usage(t.Context(), 101)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pid == 0 {
+				pid = u.PID
+			}
+			if b.Listens(101) != want.listens || u.PID-pid != want.reboots {
+				t.Errorf("after %s: sshd listens: %v, %d reboots", want.at, b.Listens(101), u.PID-pid)
+			}
+		}
+	})
+}
+
+// newBubble is a server without a listener and one guest in memory.
+func newBubble(t *testing.T) (*pveapi.Server, *membackend.Backend) {
+	b := membackend.New()
+	t.Cleanup(b.Close)
+	s, err := pveapi.New(pveapi.Options{Dir: t.TempDir(), Backend: b})
+	if err == nil {
+		err = b.Create(t.Context(), 101, pveapi.Spec{Config: map[string]string{}}, func(string) {})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, b
+}
+
 func TestFileLockIsHeldForAWhile(t *testing.T) {
 	const hold = 200 * time.Millisecond
 	l := newLab(t, pveapi.Options{LockTimeout: patience})
@@ -171,7 +220,7 @@ func TestFaultsThatWouldNeverCome(t *testing.T) {
 	l := newLab(t, pveapi.Options{})
 	for _, f := range []pveapi.Fault{
 		{}, {Status: 500}, {Path: "/version", Task: "vzcreate", Status: 500}, {Path: "[", Status: 500},
-		{Path: "/version", Drop: "sometimes"}, {Node: "pve2"}, {Storage: "nowhere"}, {Guest: 101}, {Path: "/version", Lock: "backup"}, lateFault,
+		{Path: "/version", Drop: "sometimes"}, {Node: "pve2"}, {Storage: "nowhere"}, {Guest: 101}, {Path: "/version", Lock: "backup"},
 	} {
 		if err := l.Inject(f); err == nil {
 			t.Errorf("%+v was taken", f)

@@ -30,6 +30,8 @@ type Backend struct {
 	slow   time.Duration
 	expire chan struct{}
 	refuse map[string]error
+	ask    func(vmid int) pveapi.Trouble
+	boots  int
 }
 
 type machine struct {
@@ -37,7 +39,8 @@ type machine struct {
 	since     time.Time
 	size      int64
 	snapshots map[string]map[string]string
-	pid       int
+	pid, boot int
+	listens   time.Time // since when its sshd does
 }
 
 // New returns a Backend without guests.
@@ -120,9 +123,10 @@ func (b *Backend) Start(ctx context.Context, vmid int, config map[string]string,
 	if !pause(ctx, slow) {
 		return ctx.Err()
 	}
+	trouble := b.trouble(vmid)
 	b.mu.Lock()
-	m.Running, m.Hung, m.since, m.Config = true, false, time.Now(), maps.Clone(config)
-	m.pid = 10000 + vmid
+	m.Config = maps.Clone(config)
+	b.booted(vmid, m, trouble, 0)
 	hook, g := b.OnStart, m.Guest
 	b.mu.Unlock()
 	if hook != nil {
