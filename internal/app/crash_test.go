@@ -14,25 +14,37 @@ import (
 
 // scenario is a command, from the state that earlier ones made.
 type memScenario struct {
+	kind    guestKind
 	name    string
 	setup   func(*memWorld)
 	command string
 }
 
-func memScenarios() []memScenario {
+func memScenarios(kind guestKind) []memScenario {
 	created := func(w *memWorld) { w.finish("provision") }
 	return []memScenario{
-		{"create", func(*memWorld) {}, "provision"},
-		{"change", func(w *memWorld) { created(w); w.guest(changedStack) }, "provision"},
-		{"start", func(w *memWorld) { created(w); w.halt() }, "provision"},
-		{"destroy", created, "destroy"},
+		{kind, "create", func(*memWorld) {}, "provision"},
+		{kind, "change", func(w *memWorld) { created(w); w.guest(kind.changed) }, "provision"},
+		{kind, "start", func(w *memWorld) { created(w); w.halt() }, "provision"},
+		{kind, "destroy", created, "destroy"},
 	}
 }
+
+// everyKind are the scenarios for containers and for virtual machines.
+func everyKind(scenarios func(guestKind) []memScenario) []memScenario {
+	var all []memScenario
+	for _, kind := range guestKinds() {
+		all = append(all, scenarios(kind)...)
+	}
+	return all
+}
+
+func (sc memScenario) String() string { return sc.kind.name + ", " + sc.name }
 
 // halt stops the guest as a person would.
 func (w *memWorld) halt() {
 	w.t.Helper()
-	w.ask("POST", "/nodes/pve1/lxc/101/status/stop", "")
+	w.ask("POST", w.path(memVMID)+"/status/stop", "")
 	for w.backend.Running(memVMID) {
 		synctest.Wait()
 	}
@@ -43,7 +55,7 @@ func (w *memWorld) halt() {
 func undisturbed(t *testing.T, sc memScenario) (requests []string, end string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := newMemWorld(t)
+		w := newMemWorld(t, sc.kind)
 		defer w.end()
 		sc.setup(w)
 		w.gate.disturb(nil)
@@ -62,11 +74,11 @@ func TestCrashAtEveryRequest(t *testing.T) {
 	}
 	var points, reached, converged atomic.Int64
 	t.Run("points", func(t *testing.T) {
-		for _, sc := range memScenarios() {
+		for _, sc := range everyKind(memScenarios) {
 			requests, want := undisturbed(t, sc)
 			for at, request := range requests {
 				for _, how := range waysToDie(request) {
-					t.Run(fmt.Sprintf("%s, %s %d %s", sc.name, how, at, request), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%s, %s %d %s", sc, how, at, request), func(t *testing.T) {
 						t.Parallel()
 						points.Add(1)
 						got, hit := crash(t, sc, at, how)
@@ -102,7 +114,7 @@ func waysToDie(request string) []string {
 func crash(t *testing.T, sc memScenario, at int, how string) (end string, hit bool) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := newMemWorld(t)
+		w := newMemWorld(t, sc.kind)
 		defer w.end()
 		sc.setup(w)
 		ctx, cancel := context.WithCancel(t.Context())

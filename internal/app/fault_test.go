@@ -79,10 +79,10 @@ func TestFaultAtEveryRequest(t *testing.T) {
 	var mu sync.Mutex
 	var verdicts []verdict
 	t.Run("points", func(t *testing.T) {
-		for _, sc := range faultScenarios() {
+		for _, sc := range everyKind(faultScenarios) {
 			requests, want := undisturbed(t, sc)
 			for _, p := range faultPoints(sc, requests) {
-				t.Run(fmt.Sprintf("%s, %s at %d %s", sc.name, p.fault.name, p.at, p.request), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, %s at %d %s", sc, p.fault.name, p.at, p.request), func(t *testing.T) {
 					t.Parallel()
 					v, hit, end := p.run(t)
 					if diff := cmp.Diff(want, end); diff != "" {
@@ -111,8 +111,8 @@ func TestFaultAtEveryRequest(t *testing.T) {
 }
 
 // faultScenarios are few in the quick run: what they have in common is in the first.
-func faultScenarios() []memScenario {
-	all := memScenarios()
+func faultScenarios(kind guestKind) []memScenario {
+	all := memScenarios(kind)
 	if torture() {
 		return all
 	}
@@ -138,8 +138,10 @@ func faultPoints(sc memScenario, requests []string) []faultPoint {
 // taskOf is the type of task that a request starts, or "".
 func taskOf(request string) string {
 	for suffix, kind := range map[string]string{
-		"POST /nodes/pve1/lxc": "vzcreate", "/status/start": "vzstart", "/status/reboot": "vzreboot", "/status/shutdown": "vzshutdown",
-		"/status/stop": "vzstop", "/resize": "resize", "DELETE /nodes/pve1/lxc/101": "vzdestroy",
+		"POST /nodes/pve1/lxc": "vzcreate", "/lxc/101/status/start": "vzstart", "/lxc/101/status/reboot": "vzreboot", "/lxc/101/status/shutdown": "vzshutdown",
+		"/lxc/101/status/stop": "vzstop", "/resize": "resize", "DELETE /nodes/pve1/lxc/101": "vzdestroy",
+		"/qemu/9000/clone": "qmclone", "/qemu/101/status/start": "qmstart", "/qemu/101/status/reboot": "qmreboot", "/qemu/101/status/shutdown": "qmshutdown",
+		"/qemu/101/status/stop": "qmstop", "DELETE /nodes/pve1/qemu/101": "qmdestroy",
 	} {
 		if strings.HasSuffix(request, suffix) {
 			return kind
@@ -152,7 +154,7 @@ func taskOf(request string) string {
 func (p faultPoint) run(t *testing.T) (v verdict, hit bool, end string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := newMemWorld(t)
+		w := newMemWorld(t, p.scenario.kind)
 		defer w.end()
 		p.scenario.setup(w)
 		w.gate.disturb(nil)
@@ -223,7 +225,7 @@ func faultTable(verdicts []verdict) string {
 	}
 	slices.SortFunc(verdicts, func(a, b verdict) int { return a.at - b.at })
 	for _, v := range verdicts {
-		if v.scenario.name != memScenarios()[0].name {
+		if of := v.scenario; of.kind.name != "CT" || of.name != "create" {
 			continue
 		}
 		row, said := generic(v.request), "survived"

@@ -26,35 +26,28 @@ type contender struct {
 	edit    func(*memWorld)
 }
 
-// thirdStack is another commit's: without what the changed one has.
-const thirdStack = `{template: debian-12-standard, cores: 1, memory: 1536, swap: 0, storage: local-lvm, disk: 8, bridge: vmbr0, tags: [third]}`
-
-// contests are pairs, from nothing or from a guest that is there.
-func contests() map[string]struct {
+// contest is two contenders, and whether the guest exists before.
+type contest struct {
 	exists bool
 	pair   [2]contender
-} {
-	type contest = struct {
-		exists bool
-		pair   [2]contender
-	}
-	person := contender{edit: func(w *memWorld) {
-		w.ask("PUT", "/nodes/pve1/lxc/101/config", "cores=3&startup=order%3D3")
-	}}
-	changed, third := contender{command: "provision", stack: changedStack}, contender{command: "provision", stack: thirdStack}
-	destroy := contender{command: "destroy", stack: firstStack}
-	return map[string]contest{
-		"two deploys of one new environment":         {false, [2]contender{{command: "provision", stack: firstStack}, {command: "provision", stack: firstStack}}},
-		"two deploys of different commits":           {true, [2]contender{changed, {command: "provision", stack: changedStack + " "}}},
-		"two deploys that want different things":     {true, [2]contender{{command: "provision", stack: hotStack}, third}},
-		"a deploy and a destroy":                     {true, [2]contender{changed, destroy}},
-		"a deploy and a person in the UI":            {true, [2]contender{changed, person}},
-		"a deploy, and a person who stops the guest": {true, [2]contender{changed, {edit: func(w *memWorld) { w.ask("POST", "/nodes/pve1/lxc/101/status/stop", "") }}}},
-	}
 }
 
-// hotStack differs from the first in what thirdStack has not, and has the same disk.
-const hotStack = `{template: debian-12-standard, cores: 4, memory: 2048, swap: 256, storage: local-lvm, disk: 8, bridge: vmbr0, tags: [hot], nameserver: 10.99.0.2}`
+// contests are pairs, from nothing or from a guest that is there.
+func contests(kind guestKind) map[string]contest {
+	person := contender{edit: func(w *memWorld) {
+		w.ask("PUT", w.path(memVMID)+"/config", "cpulimit=3&startup=order%3D3")
+	}}
+	changed, third := contender{command: "provision", stack: kind.changed}, contender{command: "provision", stack: kind.third}
+	destroy := contender{command: "destroy", stack: kind.first}
+	return map[string]contest{
+		"two deploys of one new environment":         {false, [2]contender{{command: "provision", stack: kind.first}, {command: "provision", stack: kind.first}}},
+		"two deploys of different commits":           {true, [2]contender{changed, {command: "provision", stack: kind.changed + " "}}},
+		"two deploys that want different things":     {true, [2]contender{{command: "provision", stack: kind.hot}, third}},
+		"a deploy and a destroy":                     {true, [2]contender{changed, destroy}},
+		"a deploy and a person in the UI":            {true, [2]contender{changed, person}},
+		"a deploy, and a person who stops the guest": {true, [2]contender{changed, {edit: func(w *memWorld) { w.ask("POST", w.path(memVMID)+"/status/stop", "") }}}},
+	}
+}
 
 // interleavings is how many orders of requests each contest is tried in.
 func interleavings() uint64 {
@@ -70,42 +63,46 @@ func TestTwoAtOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the matrix takes half a minute: not with -short")
 	}
-	for name, c := range contests() {
-		for seed := range interleavings() {
-			t.Run(fmt.Sprintf("%s, seed %d", name, seed), func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					w := newMemWorld(t)
-					defer w.end()
-					if c.exists {
-						w.finish("provision")
-					}
-					fence := w.fence()
-					random := rand.New(rand.NewPCG(seed, 1))
-					w.gate.disturb(func(int, *http.Request) mishap {
-						return mishap{delay: time.Duration(random.IntN(2000)) * time.Millisecond}
-					})
-					last := w.contend(c.pair, random)
-					w.gate.disturb(nil)
-					w.settle()
-					if c.pair[1].command == "destroy" {
-						fence = 0 // a new guest begins anew
-					}
-					w.sane(fence)
-					person := c.pair[1].edit != nil
-					if person {
-						last = c.pair[0].stack
-					}
-					w.converges(last, person)
+	for _, kind := range guestKinds() {
+		for name, c := range contests(kind) {
+			for seed := range interleavings() {
+				t.Run(fmt.Sprintf("%s, %s, seed %d", kind.name, name, seed), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) { c.play(newMemWorld(t, kind), seed) })
 				})
-			})
+			}
 		}
 	}
 }
 
+// play has the two of a contest at it, in an order of requests that the seed decides.
+func (c contest) play(w *memWorld, seed uint64) {
+	defer w.end()
+	if c.exists {
+		w.finish("provision")
+	}
+	fence := w.fence()
+	random := rand.New(rand.NewPCG(seed, 1))
+	w.gate.disturb(func(int, *http.Request) mishap {
+		return mishap{delay: time.Duration(random.IntN(2000)) * time.Millisecond}
+	})
+	last := w.contend(c.pair, random)
+	w.gate.disturb(nil)
+	w.settle()
+	if c.pair[1].command == "destroy" {
+		fence = 0 // a new guest begins anew
+	}
+	w.sane(fence)
+	person := c.pair[1].edit != nil
+	if person {
+		last = c.pair[0].stack
+	}
+	w.converges(last, person)
+}
+
 // contend lets both work, and returns the stack of the one that did something last.
 func (w *memWorld) contend(pair [2]contender, random *rand.Rand) (last string) {
-	last = firstStack
+	last = w.kind.first
 	var mu sync.Mutex
 	var both sync.WaitGroup
 	for i, c := range pair {
@@ -158,11 +155,11 @@ func (w *memWorld) at(holder, command, stack string) report.Report {
 // fence is the guest's, 0 where there is none.
 func (w *memWorld) fence() int64 {
 	w.t.Helper()
-	if len(w.proxmox.GuestIDs()) == 0 {
+	if len(w.guests()) == 0 {
 		return 0
 	}
 	var config struct{ Description string }
-	w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/lxc/101/config", ""), &config))
+	w.must(json.Unmarshal(w.ask("GET", w.path(memVMID)+"/config", ""), &config))
 	block := w.readBlock(config.Description)
 	if block.Lease != nil {
 		w.t.Errorf("the lease of %s is left", block.Lease.Holder)
@@ -173,7 +170,7 @@ func (w *memWorld) fence() int64 {
 // sane demands what holds after every contest.
 func (w *memWorld) sane(fence int64) {
 	w.t.Helper()
-	ids := w.proxmox.GuestIDs()
+	ids := w.guests()
 	if len(ids) > 1 || len(ids) == 1 && ids[0] != memVMID {
 		w.t.Errorf("there are the guests %v", ids)
 	}
@@ -190,7 +187,7 @@ func (w *memWorld) sane(fence int64) {
 func (w *memWorld) converges(last string, person bool) {
 	w.t.Helper()
 	if last == "" {
-		if ids := w.proxmox.GuestIDs(); len(ids) > 0 {
+		if ids := w.guests(); len(ids) > 0 {
 			w.t.Errorf("the guest was destroyed last, and there are %v", ids)
 		}
 		return

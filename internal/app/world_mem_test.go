@@ -29,6 +29,7 @@ import (
 // synctest bubble: there, all waiting takes no time.
 type memWorld struct {
 	*world
+	kind    guestKind
 	proxmox *pveapi.Server
 	backend *membackend.Backend
 	gate    *gate
@@ -42,16 +43,10 @@ const (
 	memAddr = "10.99.0.101"
 )
 
-// firstStack and changedStack differ in what is hot, what takes a restart, and what grows.
-const (
-	firstStack   = `{template: debian-12-standard, cores: 2, memory: 1024, swap: 0, storage: local-lvm, disk: 8, bridge: vmbr0, tags: [dev]}`
-	changedStack = `{template: debian-12-standard, cores: 4, memory: 2048, swap: 256, storage: local-lvm, disk: 10, bridge: vmbr0, tags: [dev, web], nameserver: 10.99.0.2}`
-)
-
 // newMemWorld is to be called inside the bubble; end before it ends.
-func newMemWorld(t testing.TB) *memWorld {
+func newMemWorld(t testing.TB, kind guestKind) *memWorld {
 	t.Helper()
-	w := &memWorld{world: &world{t: t, dir: t.TempDir(), log: &logView{t: silentTB{t}}}, backend: membackend.New()}
+	w := &memWorld{world: &world{t: t, dir: t.TempDir(), log: &logView{t: silentTB{t}}}, kind: kind, backend: membackend.New()}
 	var err error
 	w.proxmox, err = pveapi.New(pveapi.Options{Dir: t.TempDir(), Backend: w.backend, Nodes: []string{"pve1"}})
 	w.must(err)
@@ -60,9 +55,6 @@ func newMemWorld(t testing.TB) *memWorld {
 	w.auth = "PVEAPIToken=root@pam!ci=" + token
 	fingerprint, err := w.proxmox.Fingerprint()
 	w.must(err)
-	dir, err := w.proxmox.TemplateDir("pve1", "local")
-	w.must(err)
-	w.must(os.WriteFile(filepath.Join(dir, "debian-12-standard_12.12-1_amd64.tar.zst"), make([]byte, 4096), 0o600))
 	w.gate = &gate{next: w.proxmox}
 	w.net = newMemNet(t, w)
 	id, err := age.GenerateX25519Identity()
@@ -72,7 +64,8 @@ func newMemWorld(t testing.TB) *memWorld {
 	w.secret("proxmox_token", "root@pam!ci="+token)
 	w.secret("ssh_key", memKey)
 	w.write("head.yaml", fmt.Sprintf("proxmox: {url: \"https://10.99.0.1:8006\", token: \"${secret.proxmox_token}\", fingerprint: \"%s\", node: pve1}\n", fingerprint))
-	w.guest(firstStack)
+	w.guest(kind.first)
+	w.seedTemplate()
 	w.backend.Slow(300 * time.Millisecond)
 	return w
 }
@@ -154,20 +147,20 @@ func (w *memWorld) ask(method, path string, body string) json.RawMessage {
 }
 
 // changing is what Proxmox makes anew for each guest.
-var changing = regexp.MustCompile(`(hwaddr)=[0-9A-Fa-f:-]+`)
+var changing = regexp.MustCompile(`(hwaddr|virtio|uuid|ctime)=[0-9A-Fa-f:-]+`)
 
 // state is all that is in Proxmox, but for what differs from one creation to the next:
 // guests with their configurations and blocks, volumes, tasks that run.
 func (w *memWorld) state() string {
 	w.t.Helper()
 	var b strings.Builder
-	for _, vmid := range w.proxmox.GuestIDs() {
+	for _, vmid := range w.guests() {
 		var config map[string]any
-		w.must(json.Unmarshal(w.ask("GET", fmt.Sprintf("/nodes/pve1/lxc/%d/config", vmid), ""), &config))
-		fmt.Fprintf(&b, "CT %d, running %v\n", vmid, w.backend.Running(vmid))
+		w.must(json.Unmarshal(w.ask("GET", w.path(vmid)+"/config", ""), &config))
+		fmt.Fprintf(&b, "%s %d, running %v\n", w.kind.name, vmid, w.backend.Running(vmid))
 		for _, key := range slices.Sorted(maps.Keys(config)) {
 			switch key {
-			case "digest":
+			case "digest", "vmgenid":
 			case "description":
 				fmt.Fprintf(&b, "  block: %s\n", w.block(vmid, config[key].(string)))
 			default:
@@ -192,7 +185,7 @@ func (w *memWorld) pending(vmid int) string {
 		Key             string
 		Pending, Delete any
 	}
-	w.must(json.Unmarshal(w.ask("GET", fmt.Sprintf("/nodes/pve1/lxc/%d/pending", vmid), ""), &rows))
+	w.must(json.Unmarshal(w.ask("GET", w.path(vmid)+"/pending", ""), &rows))
 	var waits []string
 	for _, r := range rows {
 		if r.Pending != nil || r.Delete != nil {
@@ -230,8 +223,8 @@ func (w *memWorld) block(vmid int, description string) string {
 	if block.Lease != nil {
 		holder = block.Lease.Holder
 	}
-	return fmt.Sprintf("%s, creating %v, held by %s, fence grown %v, its keys are pinned %v",
-		block.Owner(), block.Creating, holder, block.Fence > 0, slices.Equal(keys, pinned))
+	return fmt.Sprintf("%s, creating %v, held by %s, fence grown %v, waits for %v, its keys are pinned %v",
+		block.Owner(), block.Creating, holder, block.Fence > 0, block.Waits, slices.Equal(keys, pinned))
 }
 
 // silentTB is for the log of runs that are many: only a failed test is worth its lines.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,12 +37,18 @@ func (e *NoHostKeysError) Hint() string {
 // keyFiles are where OpenSSH keeps its public host keys.
 var keyFiles = []string{"/etc/ssh/ssh_host_ed25519_key.pub", "/etc/ssh/ssh_host_ecdsa_key.pub", "/etc/ssh/ssh_host_rsa_key.pub"}
 
-// bootFinished is the file that cloud-init writes when it is through, after it has
-// replaced the host keys that the image may have had.
-const bootFinished = "/var/lib/cloud/instance/boot-finished"
+// bootFinished is the file that cloud-init writes when it is through with this boot,
+// after it has replaced the host keys that the image may have had. It is in memory:
+// what an earlier boot left does not count, as /var/lib/cloud/instance/boot-finished would.
+const bootFinished = "/run/cloud-init/result.json"
 
-// cloudInit is the program whose absence says that nobody replaces the host keys.
-const cloudInit = "/usr/bin/cloud-init"
+// withoutCloudInit are files of which one's presence, or the program's absence, says
+// that nobody replaces the host keys: the generator writes the first where it finds no
+// drive, an administrator the second.
+var (
+	cloudInit        = "/usr/bin/cloud-init"
+	withoutCloudInit = []string{"/run/cloud-init/disabled", "/etc/cloud/cloud-init.disabled"}
+)
 
 // agentHostKeys waits for the guest agent and for cloud-init, and returns the
 // fingerprints of the SSH host keys, sorted.
@@ -52,9 +59,12 @@ func (c *Client) agentHostKeys(ctx context.Context, g *machine.Guest) ([]string,
 	for {
 		err := c.cloudInitDone(ctx, g)
 		if err == nil {
-			break
+			var keys []string
+			if keys, err = c.readKeyFiles(ctx, g); err == nil {
+				return keys, nil
+			}
 		}
-		if asError(err) != nil && asError(err).Status == 403 {
+		if e := asError(err); e != nil && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
 			return nil, &NoHostKeysError{g.VMID, err}
 		}
 		if sleep(ctx, 5*c.times.backoff) != nil {
@@ -65,7 +75,6 @@ func (c *Client) agentHostKeys(ctx context.Context, g *machine.Guest) ([]string,
 			progressOf(ctx).Wait("cloud-init in "+describe(g), time.Since(start))
 		}
 	}
-	return c.readKeyFiles(ctx, g)
 }
 
 // cloudInitDone is an error until the guest agent answers and cloud-init is through.
@@ -77,6 +86,11 @@ func (c *Client) cloudInitDone(ctx context.Context, g *machine.Guest) error {
 	if _, other := c.agentFile(ctx, g, cloudInit); noFile(other) {
 		return nil
 	}
+	for _, file := range withoutCloudInit {
+		if _, off := c.agentFile(ctx, g, file); off == nil {
+			return nil
+		}
+	}
 	return err
 }
 
@@ -86,24 +100,26 @@ func noFile(err error) bool {
 	return e != nil && strings.Contains(e.Message, "No such file or directory")
 }
 
+// readKeyFiles reads the host keys that there are. One that cannot be read is not the
+// same as one that is not there.
 func (c *Client) readKeyFiles(ctx context.Context, g *machine.Guest) ([]string, error) {
 	var keys []string
-	var last error
 	for _, file := range keyFiles {
 		text, err := c.agentFile(ctx, g, file)
-		if err != nil {
-			last = err
+		if noFile(err) {
 			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
 		if err != nil {
-			last = err
-			continue
+			return nil, fmt.Errorf("cannot read %s: %w", file, err)
 		}
 		keys = append(keys, ssh.FingerprintSHA256(key))
 	}
 	if len(keys) == 0 {
-		return nil, &NoHostKeysError{g.VMID, last}
+		return nil, errors.New("the guest has no SSH host keys")
 	}
 	slices.Sort(keys)
 	return keys, nil

@@ -143,7 +143,7 @@ func (c *Client) createVM(ctx context.Context, want *machine.Guest, text string)
 	for _, key := range later {
 		delete(set, key)
 	}
-	for key, standard := range map[string]string{"bios": "seabios", "sockets": "1"} {
+	for key, standard := range map[string]string{"bios": "seabios", "sockets": "1", "cpuunits": "100"} {
 		if set[key] == standard && now.Config[key] == "" {
 			delete(set, key)
 		}

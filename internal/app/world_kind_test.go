@@ -1,0 +1,68 @@
+package app_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/org/appstack-action/internal/machine"
+)
+
+// guestKind is a row of the tables of scenarios: what differs between a container and a
+// virtual machine.
+type guestKind struct {
+	name string // as reports call it
+	kind machine.Kind
+
+	// Properties of guests in memory: first and changed differ in what is hot, what takes
+	// a restart, and what grows; third is another commit's, without what the changed one
+	// has; hot differs from the first in what third has not, and has the same disk.
+	first, changed, third, hot string
+}
+
+// guestKinds are all rows.
+func guestKinds() []guestKind {
+	const ct = "template: debian-12-standard, storage: local-lvm, bridge: vmbr0, swap: "
+	const vm = "type: kvm, clone: debian-12-cloud, storage: local-lvm, bridge: vmbr0, cpuunits: "
+	row := func(name string, kind machine.Kind, common, one, two string) guestKind {
+		return guestKind{name, kind,
+			fmt.Sprintf("{%s, cores: 2, memory: 1024, disk: 8, tags: [dev]}", common+one),
+			fmt.Sprintf("{%s, cores: 4, memory: 2048, disk: 10, tags: [dev, web], nameserver: 10.99.0.2}", common+two),
+			fmt.Sprintf("{%s, cores: 1, memory: 1536, disk: 8, tags: [third]}", common+one),
+			fmt.Sprintf("{%s, cores: 4, memory: 2048, disk: 8, tags: [hot], nameserver: 10.99.0.2}", common+two),
+		}
+	}
+	return []guestKind{row("CT", machine.LXC, ct, "0", "256"), row("VM", machine.KVM, vm, "100", "200")}
+}
+
+// path is a guest's in Proxmox's API.
+func (w *memWorld) path(vmid int) string { return fmt.Sprintf("/nodes/pve1/%s/%d", w.kind.kind, vmid) }
+
+// templateVM is the vmid of the template VM.
+const templateVM = 9000
+
+// guests are the vmids of all guests but the template.
+func (w *memWorld) guests() []int {
+	return slices.DeleteFunc(w.proxmox.GuestIDs(), func(id int) bool { return id == templateVM })
+}
+
+// seedTemplate puts in place what guests are made from: a container template, or a
+// template VM that was made from a cloud image.
+func (w *memWorld) seedTemplate() {
+	w.t.Helper()
+	dir, err := w.proxmox.TemplateDir("pve1", "local")
+	w.must(err)
+	if w.kind.kind == machine.LXC {
+		w.must(os.WriteFile(filepath.Join(dir, "debian-12-standard_12.12-1_amd64.tar.zst"), make([]byte, 4096), 0o600))
+		return
+	}
+	image := filepath.Join(dir, "../../import/debian-12.qcow2")
+	w.must(os.MkdirAll(filepath.Dir(image), 0o700))
+	w.must(os.WriteFile(image, make([]byte, 4096), 0o600))
+	w.ask("POST", "/nodes/pve1/qemu", "vmid=9000&name=debian-12-cloud&scsihw=virtio-scsi-single&scsi0=local-lvm:0,import-from=local:import/debian-12.qcow2"+
+		"&ide2=local-lvm:cloudinit&boot=order%3Dscsi0&net0=virtio,bridge%3Dvmbr0&serial0=socket&agent=1")
+	w.settle()
+	w.ask("POST", w.path(templateVM)+"/template", "")
+	w.settle()
+}
