@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
-	"testing/synctest"
 
 	"github.com/org/appstack-action/internal/app"
 	"github.com/org/appstack-action/internal/resolve"
@@ -16,14 +15,14 @@ import (
 // What the post step does after a run that was killed: its own lease is given back at
 // once, that of another run is not touched, and the guest stays as it was.
 func TestLetGo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newMemWorld(t)
+	inEveryKind(t, func(t *testing.T, kind guestKind) {
+		w := newMemWorld(t, kind)
 		defer w.end()
 		w.finish("provision")
 		if err := w.after("org/shop/1/1").LetGo(t.Context()); err != nil {
 			t.Errorf("with nothing held: %v", err)
 		}
-		w.guest(changedStack)
+		w.guest(kind.changed)
 		w.die("provision")
 		const dead = "org/shop/2/1"
 		if holder := w.holder(); holder != dead {
@@ -56,8 +55,8 @@ func TestLetGo(t *testing.T) {
 
 // A post step whose run was about nothing, or that cannot do anything, says so.
 func TestLetGoOfNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newMemWorld(t)
+	inEveryKind(t, func(t *testing.T, kind guestKind) {
+		w := newMemWorld(t, kind)
 		defer w.end()
 		for name, change := range map[string]func(*app.Run){
 			"no guest":   func(*app.Run) {},
@@ -120,7 +119,7 @@ func (w *memWorld) requests(f func()) (seen []string, hit string) {
 func (w *memWorld) holder() string {
 	w.t.Helper()
 	var config struct{ Description string }
-	w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/lxc/101/config", ""), &config))
+	w.must(json.Unmarshal(w.ask("GET", w.path(memVMID)+"/config", ""), &config))
 	block := w.readBlock(config.Description)
 	if block.Lease == nil {
 		return ""

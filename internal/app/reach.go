@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -13,6 +14,9 @@ import (
 	"github.com/org/appstack-action/internal/resolve"
 	"github.com/org/appstack-action/internal/ssh"
 )
+
+// cloudInitWait bounds how long a VM's cloud-init may take once one can log in.
+const cloudInitWait = 10 * time.Minute
 
 // sshWait bounds how long a guest that was just started may take to answer.
 const sshWait = 2 * time.Minute
@@ -118,12 +122,35 @@ func pins(t resolve.Target, g *machine.Guest) []string {
 func (s *session) connect(ctx context.Context, g *machine.Guest) (*guest.Conn, error) {
 	if s.conn == nil {
 		conn, err := s.reach.guest(ctx, s.target, g, s)
+		if is[*ssh.HostKeyError](err) && s.rekeyed(ctx, g) {
+			conn, err = s.reach.guest(ctx, s.target, g, s)
+		}
 		if err != nil {
 			return nil, err
 		}
 		s.conn = conn
+		if g != nil && g.Kind == machine.KVM {
+			return conn, conn.Settled(ctx, cloudInitWait)
+		}
 	}
 	return s.conn, nil
+}
+
+// rekeyed tells whether a VM has other host keys than the pinned ones for a good reason,
+// and notes them in g: cloud-init makes new ones at the first boot after a change of what
+// its drive says. That is asked of the guest agent, over Proxmox's pinned connection.
+func (s *session) rekeyed(ctx context.Context, g *machine.Guest) bool {
+	if g == nil || g.Block == nil || len(s.target.SSH.HostKeys) > 0 {
+		return false
+	}
+	keys, err := s.reach.proxmox.HostKeys(ctx, g)
+	if err != nil || slices.Equal(keys, g.Block.HostKeys) {
+		return false
+	}
+	block := *g.Block
+	block.HostKeys = keys
+	g.Block, g.NewHostKeys = &block, true
+	return true
 }
 
 // disconnect ends the session's connection to the guest.

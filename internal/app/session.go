@@ -117,5 +117,9 @@ func (s *session) End(step plan.Step, o plan.Outcome) {
 	s.mu.Lock()
 	s.report.Done = append(s.report.Done, report.Done{Step: step, Outcome: o})
 	s.mu.Unlock()
+	if step.Resource.Kind == "guest" && step.Verb == plan.Restart {
+		s.disconnect() // the connection ended with the boot that it was made in
+		s.fresh = true
+	}
 	s.show.End(step, o)
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"testing"
+	"testing/synctest"
 
 	"github.com/org/appstack-action/internal/machine"
 )
@@ -34,6 +36,16 @@ func guestKinds() []guestKind {
 		}
 	}
 	return []guestKind{row("CT", machine.LXC, ct, "0", "256"), row("VM", machine.KVM, vm, "100", "200")}
+}
+
+// inEveryKind runs a test in memory for each row, in a bubble of its own.
+func inEveryKind(t *testing.T, test func(*testing.T, guestKind)) {
+	t.Helper()
+	for _, kind := range guestKinds() {
+		t.Run(kind.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, kind) })
+		})
+	}
 }
 
 // path is a guest's in Proxmox's API.

@@ -47,6 +47,9 @@ type Guest struct {
 	// Pending are the values that wait for a restart, "" for a pending deletion;
 	// Config has those that the guest runs with.
 	Pending Config `json:"pending,omitempty"`
+	// NewHostKeys: the host keys in Block are not those of the description, but what the
+	// guest agent of a VM tells now.
+	NewHostKeys bool `json:"-"`
 	// Digest identifies the configuration that was read, for compare-and-swap.
 	Digest string `json:"-"`
 	// Lock is Proxmox's reason for refusing changes now ("backup", "snapshot", …).

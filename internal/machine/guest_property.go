@@ -202,8 +202,21 @@ func Merge(key, have, want string) string {
 		return mergeFeatures(ParseProperties(have), ParseProperties(want))
 	case strings.HasPrefix(key, "mp"):
 		return mergeMount(ParseProperties(have), ParseProperties(want))
+	case key == "agent":
+		return mergeAgent(ParseProperties(have), ParseProperties(want))
 	}
 	return want
+}
+
+// mergeAgent switches the guest agent on or off and keeps its other options.
+func mergeAgent(have, want Properties) string {
+	out := want
+	for _, p := range have {
+		if p.Key != "" && p.Key != "enabled" {
+			out = append(out, p)
+		}
+	}
+	return out.String()
 }
 
 func mergeFeatures(have, want Properties) string {
@@ -233,6 +246,8 @@ func Managed(key, part string) bool {
 		return slices.Contains(featureParts, part)
 	case strings.HasPrefix(key, "mp"):
 		return part != "" && part != "size"
+	case key == "agent":
+		return part == "" || part == "enabled"
 	}
 	return true
 }

@@ -142,6 +142,8 @@ func (d *guestDiff) block() {
 		d.add(Set, "config", "description", "the guest's creation was cut short: complete it", Hot)
 	case len(have.HostKeys) == 0 && len(want.HostKeys) == 0 && d.have.Running && hasAgent(d.have):
 		d.add(Set, "config", "description", "SSH host keys: none → those that the guest agent tells", Hot)
+	case d.have.NewHostKeys:
+		d.add(Set, "config", "description", "SSH host keys: other ones since cloud-init ran again, as the guest agent tells", Hot)
 	case want.Repository != "" && have.Repository == "":
 		d.add(Set, "config", "description", "owner: "+have.Owner()+" → "+want.Owner(), Hot)
 	case len(want.HostKeys) > 0 && !sameSet(have.HostKeys, want.HostKeys):

@@ -137,14 +137,37 @@ func (d *guestDiff) restarts(m managed, want string) bool {
 	if d.have.Kind != machine.KVM {
 		return m.restarts
 	}
-	switch m.key {
-	case "memory":
-		hotplug := strings.FieldsFunc(d.have.Config["hotplug"], func(r rune) bool { return r == ',' })
-		return !slices.Contains(hotplug, "memory") || d.have.Config["numa"] != "1" || decimal(want) < decimal(d.have.Config["memory"])
+	switch have := d.have.Config[m.key]; m.key {
+	case "memory": // a module may refuse to be unplugged
+		return !d.hotplugs("memory") || d.have.Config["numa"] != "1" || decimal(want) < decimal(have)
 	case "balloon":
-		return (d.have.Config["balloon"] == "0") != (want == "0")
+		return (have == "0") != (want == "0")
+	case "net0":
+		return !d.hotplugs("network") && replugs(have, want)
 	}
 	return m.restarts
+}
+
+// hotplugs tells whether the VM's setting allows to plug in and out what the feature
+// stands for (qemu-server, parse_hotplug_features).
+func (d *guestDiff) hotplugs(feature string) bool {
+	features, set := d.have.Config["hotplug"]
+	if !set || features == "1" {
+		features = "network,disk,usb"
+	}
+	words := strings.FieldsFunc(features, func(r rune) bool { return r == ',' || r == ';' || r == ' ' })
+	return slices.Contains(words, feature)
+}
+
+// replugs tells whether a network card has to be taken out and put in again; the rest of
+// it can be changed while it is in (qemu-server, vmconfig_update_net).
+func replugs(have, want string) bool {
+	if have == "" || want == "" {
+		return true
+	}
+	return slices.ContainsFunc(machine.DiffNet(have, want), func(n machine.NetDifference) bool {
+		return slices.Contains([]string{"model", "hwaddr", "mtu"}, n.Part)
+	})
 }
 
 // waits tells whether the key has been written and is not in force yet.
@@ -201,7 +224,7 @@ func (m managed) cause(have, want string) string {
 // partDiff compares property strings in which a part that is 0 is as good as none,
 // as nesting=0 is. Parts that the stack does not manage stay as they are.
 func (m managed) partDiff(have, want string) []string {
-	h, w := machine.ParseProperties(have), machine.ParseProperties(want)
+	h, w := named(m.key, machine.ParseProperties(have)), named(m.key, machine.ParseProperties(want))
 	var diffs []string
 	for _, key := range partKeys(h, w) {
 		if !machine.Managed(m.key, key) {
@@ -213,6 +236,17 @@ func (m managed) partDiff(have, want string) []string {
 		}
 	}
 	return diffs
+}
+
+// named gives the agent's first part its name: "1" is "enabled=1".
+func named(key string, ps machine.Properties) machine.Properties {
+	ps = slices.Clone(ps)
+	for i := range ps {
+		if key == "agent" && ps[i].Key == "" {
+			ps[i].Key = "enabled"
+		}
+	}
+	return ps
 }
 
 func partKeys(h, w machine.Properties) []string {

@@ -50,6 +50,16 @@ var (
 	withoutCloudInit = []string{"/run/cloud-init/disabled", "/etc/cloud/cloud-init.disabled"}
 )
 
+// HostKeys asks a running virtual machine's guest agent for the fingerprints of the SSH
+// host keys, sorted. It waits for the agent and for cloud-init. The error is a
+// *[NoHostKeysError] where there is no agent.
+func (c *Client) HostKeys(ctx context.Context, g *machine.Guest) ([]string, error) {
+	if !hasAgent(g) {
+		return nil, &NoHostKeysError{g.VMID, errors.New("it is configured to have none")}
+	}
+	return c.agentHostKeys(ctx, g)
+}
+
 // agentHostKeys waits for the guest agent and for cloud-init, and returns the
 // fingerprints of the SSH host keys, sorted.
 func (c *Client) agentHostKeys(ctx context.Context, g *machine.Guest) ([]string, error) {

@@ -100,9 +100,7 @@ func (a *application) do(ctx context.Context, steps []plan.Step) (err error) {
 			a.claimed(a.now.VMID)
 		}
 	case plan.Resource{Kind: "guest", Name: string(plan.Start)}:
-		if err = a.powered(ctx, a.start); err == nil {
-			err = a.pin(ctx)
-		}
+		err = a.powered(ctx, a.start)
 	case plan.Resource{Kind: "guest", Name: string(plan.Restart)}:
 		err = a.powered(ctx, a.restart)
 	case plan.Resource{Kind: "guest", Name: string(plan.Destroy)}:
@@ -131,25 +129,31 @@ func (a *application) powered(ctx context.Context, verb func(context.Context, *m
 		return err
 	}
 	a.now = now
-	if now.Block != nil && len(now.Block.Waits) > 0 {
-		a.now, err = a.Record(ctx, now, func(b *machine.Block) { b.Waits = nil })
+	if now.Block == nil {
+		return nil
 	}
+	keys, err := a.bootKeys(ctx)
+	if err != nil || len(now.Block.Waits) == 0 && slices.Equal(keys, now.Block.HostKeys) {
+		return err
+	}
+	a.now, err = a.Record(ctx, now, func(b *machine.Block) { b.HostKeys, b.Waits = keys, nil })
 	return err
 }
 
-// pin keeps the host keys of a virtual machine that has just come up, as its guest
-// agent tells them; a container's are known from its creation.
-func (a *application) pin(ctx context.Context) error {
-	b := a.now.Block
-	if !hasAgent(a.now) || b == nil || len(b.HostKeys) > 0 || len(a.want.Block.HostKeys) > 0 {
-		return nil
+// bootKeys are the host keys of a guest that has just come up. A container's are known
+// from its creation. A virtual machine's are what its guest agent tells: cloud-init makes
+// new ones at the first boot, and again whenever its drive says something else, which
+// makes it take the machine for a new instance (its ssh_deletekeys).
+func (a *application) bootKeys(ctx context.Context) ([]string, error) {
+	pinned := a.now.Block.HostKeys
+	if !hasAgent(a.now) || len(a.want.Block.HostKeys) > 0 {
+		return pinned, nil
 	}
 	keys, err := a.agentHostKeys(ctx, a.now)
-	if err != nil {
-		return err
+	if _, silent := errors.AsType[*NoHostKeysError](err); silent && len(pinned) > 0 && ctx.Err() == nil {
+		return pinned, nil // SSH will tell whether they are still the guest's
 	}
-	a.now, err = a.Record(ctx, a.now, func(b *machine.Block) { b.HostKeys = keys })
-	return err
+	return keys, err
 }
 
 // configure sends configuration keys.
@@ -173,6 +177,9 @@ func (a *application) configure(ctx context.Context, steps []plan.Step) error {
 		return err
 	}
 	a.now = after
+	if err := a.regenerate(ctx, steps); err != nil {
+		return err
+	}
 	for _, s := range steps {
 		if _, waits := after.Pending[s.Resource.Name]; waits && s.Effect == plan.Hot {
 			a.progress.Line(s, "Proxmox keeps the change for the next restart")
@@ -181,11 +188,11 @@ func (a *application) configure(ctx context.Context, steps []plan.Step) error {
 	return nil
 }
 
-// noteWaits makes the change note, in the same write, which cloud-init keys of a
-// running virtual machine wait for its next boot: Proxmox does not list them as
-// pending, and this run may die before the boot.
+// noteWaits makes the change note, in the same write, which cloud-init keys of a virtual
+// machine wait for its next boot: Proxmox does not list them as pending, and this run may
+// die before the boot, or before it has seen the host keys that cloud-init makes then.
 func (a *application) noteWaits(ch *change) {
-	if a.now.Kind != machine.KVM || !a.now.Running {
+	if a.now.Kind != machine.KVM {
 		return
 	}
 	var keys []string
@@ -208,6 +215,19 @@ func (a *application) noteWaits(ch *change) {
 		}
 		return former(b)
 	}
+}
+
+// regenerate writes the cloud-init drive of a virtual machine that is not restarted now:
+// Proxmox itself does so when QEMU starts, but not when the guest boots from inside
+// (qemu-server, vm_start_nolock).
+func (a *application) regenerate(ctx context.Context, steps []plan.Step) error {
+	if a.now.Kind != machine.KVM || !a.now.Running || a.want.MayRestart {
+		return nil
+	}
+	if !slices.ContainsFunc(steps, func(s plan.Step) bool { return slices.Contains(machine.CloudInit, s.Resource.Name) }) {
+		return nil
+	}
+	return a.call(ctx, http.MethodPut, guestPath(a.now)+"/cloudinit", nil, nil)
 }
 
 // describe makes the change write appstack's block; where a creation was cut short,
@@ -233,6 +253,8 @@ func (a *application) describe(ctx context.Context, ch *change) error {
 func (a *application) missingHostKeys(ctx context.Context) ([]string, error) {
 	b := a.have.Block
 	switch {
+	case a.have.NewHostKeys:
+		return b.HostKeys, nil
 	case b == nil || len(b.HostKeys) > 0 || len(a.want.Block.HostKeys) > 0:
 		return nil, nil
 	case a.have.Kind == machine.LXC && b.Creating:

@@ -87,6 +87,7 @@ type timing struct {
 	task      time.Duration // a task other than those below
 	create    time.Duration // a creation, a clone, a download
 	shutdown  time.Duration // a guest that shuts down
+	restart   time.Duration // a VM to be started by its node after a reboot's shutdown
 	agent     time.Duration // a VM's guest agent and cloud-init, from the start on
 	poll      time.Duration // first interval of looking at a task
 	pollMax   time.Duration // last interval
@@ -99,7 +100,7 @@ type timing struct {
 func defaultTiming() timing {
 	return timing{
 		lock: 2 * time.Minute, task: 5 * time.Minute, create: 20 * time.Minute,
-		shutdown: 2 * time.Minute, agent: 5 * time.Minute, poll: 100 * time.Millisecond, pollMax: time.Second,
+		shutdown: 2 * time.Minute, restart: 30 * time.Second, agent: 5 * time.Minute, poll: 100 * time.Millisecond, pollMax: time.Second,
 		backoff: 200 * time.Millisecond, tell: 3 * time.Second, reachable: 8 * time.Second, silence: time.Minute,
 	}
 }

@@ -188,7 +188,7 @@ func (f *fake) client(edit ...func(*Options)) *Client {
 // and none is met on a slow machine.
 func testTiming() timing {
 	return timing{lock: 2 * time.Minute, task: 2 * time.Minute, create: 2 * time.Minute,
-		shutdown: 2 * time.Minute, agent: 2 * time.Minute, poll: time.Millisecond, pollMax: 5 * time.Millisecond,
+		shutdown: 2 * time.Minute, restart: 20 * time.Second, agent: 2 * time.Minute, poll: time.Millisecond, pollMax: 5 * time.Millisecond,
 		backoff: time.Millisecond, tell: 10 * time.Millisecond, reachable: 2 * time.Minute, silence: 2 * time.Minute}
 }
 

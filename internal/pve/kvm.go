@@ -156,7 +156,8 @@ func (c *Client) createVM(ctx context.Context, want *machine.Guest, text string)
 }
 
 // onlyAtCreation are a virtual machine's keys that are set once and not compared
-// later: the cloud-init drive, if the template has none, and the password.
+// later: the cloud-init drive, if the template has none, the password, and no upgrade by
+// cloud-init.
 func onlyAtCreation(now, want *machine.Guest) machine.Config {
 	set := make(machine.Config)
 	if now.Kind != machine.KVM {
@@ -165,6 +166,9 @@ func onlyAtCreation(now, want *machine.Guest) machine.Config {
 	if !hasCloudInit(now.Config) {
 		set["ide2"] = want.Origin.Storage + ":cloudinit"
 	}
+	// Upgrades are the stack's to ask for. By default cloud-init makes one at each boot
+	// that follows a change of its drive.
+	set["ciupgrade"] = "0"
 	if password := want.Origin.Password.Reveal(); password != "" {
 		set["cipassword"] = password
 	}

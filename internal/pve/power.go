@@ -28,7 +28,29 @@ func (c *Client) restart(ctx context.Context, g *machine.Guest) error {
 		return &Error{Method: http.MethodPost, Path: guestPath(g) + "/status/reboot", token: c.tokenID,
 			Message: fmt.Sprintf("not sent, since the guest is locked (%s)", now.Lock)}
 	}
-	return c.power(ctx, g, "reboot", params{"timeout": strconv.Itoa(int(c.times.shutdown / time.Second))})
+	err = c.power(ctx, g, "reboot", params{"timeout": strconv.Itoa(int(c.times.shutdown / time.Second))})
+	if err != nil || g.Kind != machine.KVM {
+		return err
+	}
+	return c.up(ctx, g)
+}
+
+// up returns when a virtual machine runs that was rebooted: the task ends with the old
+// QEMU, and a daemon of the node starts the new one (qemu-server, vm_reboot and qmeventd).
+// One that does not come up is started.
+func (c *Client) up(ctx context.Context, g *machine.Guest) error {
+	for begun := time.Now(); ; {
+		now, _, err := c.readOnce(ctx, g)
+		switch {
+		case err != nil || now.Running:
+			return err
+		case time.Since(begun) > c.times.restart:
+			return c.start(ctx, g)
+		}
+		if err := sleep(ctx, 5*c.times.backoff); err != nil {
+			return err
+		}
+	}
 }
 
 // stop ends the guest at once. One that does not run is no error.

@@ -12,6 +12,7 @@ type Spec struct {
 	Node         string            // the lab's node that owns the guest
 	Template     string            // absolute path of the template's archive
 	Size         int64             // size of the root file system in bytes
+	VM           bool              // it plays a virtual machine, see [Machines]; Template is a cloud image
 	Unprivileged bool              // map the guest's root to an unprivileged host user
 	Password     string            // root's password; empty: locked
 	SSHKeys      string            // root's authorized_keys, one a line; empty: none

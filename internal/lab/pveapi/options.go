@@ -39,14 +39,15 @@ type Bridge struct {
 
 // Options configure a [Server]. The zero value is a usable lab but for Dir and Backend.
 type Options struct {
-	Dir        string        // state, certificate and storages live below it
-	Release    string        // release of Proxmox VE to play: "9.2" (default) or "9.1"
-	Nodes      []string      // default: pve1
-	Storages   []Storage     // default: local (dir) and local-lvm (lvmthin)
-	Bridges    []Bridge      // default: vmbr0
-	Appliances []Appliance   // templates to download
-	Backend    Backend       // the guests' machines
-	AuthDelay  time.Duration // how long a refused login waits; Proxmox: 3 s, 0 here for quick tests
+	Dir         string        // state, certificate and storages live below it
+	Release     string        // release of Proxmox VE to play: "9.2" (default) or "9.1"
+	Nodes       []string      // default: pve1
+	Storages    []Storage     // default: local (dir) and local-lvm (lvmthin)
+	Nameservers []string      // the nodes' own, for VMs whose configuration names none
+	Bridges     []Bridge      // default: vmbr0
+	Appliances  []Appliance   // templates to download
+	Backend     Backend       // the guests' machines
+	AuthDelay   time.Duration // how long a refused login waits; Proxmox: 3 s, 0 here for quick tests
 	// LockTimeout is how long a change waits for a guest's lock; Proxmox: 10 s, the default.
 	LockTimeout time.Duration
 	// StatusLag is how long a new guest is shown without name and figures in

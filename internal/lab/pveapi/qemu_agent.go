@@ -2,17 +2,25 @@ package pveapi
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/org/appstack-action/internal/lab/pveapi/schema"
 )
 
-// Runner is a [Backend] that can also run a shell script as root in a running guest. The
-// lab's VMs need it for what cloud-init does and for the guest agent.
-type Runner interface {
-	// Run feeds script to sh and returns what it prints; an error if it fails.
+// Machines is a [Backend] whose guests can play virtual machines: those that were made
+// with [Spec].VM.
+type Machines interface {
+	// Insert puts a cloud-init drive, its files by name, into a VM that runs or not. What
+	// is in the VM looks at it when it boots.
+	Insert(ctx context.Context, vmid int, drive map[string]string) error
+	// Run feeds script to sh in a running VM, as its guest agent would, and returns what it
+	// prints; an error if it fails, [ErrNoAgent] until the agent runs.
 	Run(ctx context.Context, vmid int, script string) ([]byte, error)
 }
+
+// ErrNoAgent is returned by a VM in which no guest agent runs (yet).
+var ErrNoAgent = errors.New("no guest agent runs")
 
 var agentDirs = subdirs("name", "exec", "exec-status", "file-read", "file-write", "fsfreeze-freeze", "fsfreeze-status", "fsfreeze-thaw", "fstrim", "get-fsinfo", "get-host-name", "get-memory-block-info", "get-memory-blocks", "get-osinfo", "get-time", "get-timezone", "get-users", "get-vcpus", "info", "network-get-interfaces", "ping", "set-user-password", "shutdown", "suspend-disk", "suspend-hybrid", "suspend-ram")
 
@@ -44,7 +52,7 @@ func agent(do func(*call, *guest) (any, error)) handler {
 
 // inGuest runs a script in the machine.
 func (c *call) inGuest(g *guest, script string) (string, error) {
-	r, ok := c.opt.Backend.(Runner)
+	r, ok := c.opt.Backend.(Machines)
 	if !ok {
 		return "", fail("QEMU guest agent is not running")
 	}
@@ -52,6 +60,14 @@ func (c *call) inGuest(g *guest, script string) (string, error) {
 	var err error
 	c.unlocked(func() { out, err = r.Run(c.ctx, g.VMID, script) })
 	return string(out), err
+}
+
+// agentSays is an error of the agent's, in Proxmox's words.
+func agentSays(err error, format string, args ...any) error {
+	if errors.Is(err, ErrNoAgent) {
+		return fail("QEMU guest agent is not running")
+	}
+	return fail("Agent error: "+format, args...)
 }
 
 var agentPing = agent(func(c *call, g *guest) (any, error) {
@@ -68,7 +84,7 @@ var agentInfo = agent(func(*call, *guest) (any, error) {
 var agentOSInfo = agent(func(c *call, g *guest) (any, error) {
 	text, err := c.inGuest(g, "cat /etc/os-release")
 	if err != nil {
-		return nil, fail("Agent error: %s", err.Error())
+		return nil, agentSays(err, "%v", err)
 	}
 	m := map[string]any{}
 	names := map[string]string{"ID": "id", "NAME": "name", "PRETTY_NAME": "pretty-name", "VERSION": "version", "VERSION_ID": "version-id"}
@@ -84,12 +100,15 @@ var agentOSInfo = agent(func(c *call, g *guest) (any, error) {
 var agentHostName = agent(func(c *call, g *guest) (any, error) {
 	name, err := c.inGuest(g, "cat /etc/hostname")
 	if err != nil {
-		return nil, fail("Agent error: %s", err.Error())
+		return nil, agentSays(err, "%v", err)
 	}
 	return map[string]any{"host-name": strings.TrimSpace(name)}, nil
 })
 
 var agentInterfaces = agent(func(c *call, g *guest) (any, error) {
+	if _, err := c.inGuest(g, "true"); err != nil {
+		return nil, agentSays(err, "%v", err)
+	}
 	var ifs []Interface
 	var err error
 	c.unlocked(func() { ifs, err = c.opt.Backend.Interfaces(c.ctx, g.VMID) })
@@ -117,7 +136,7 @@ func agentFileRead(c *call) (any, error) {
 	res, err := agent(func(c *call, g *guest) (any, error) {
 		text, err := c.inGuest(g, "cat -- '"+strings.ReplaceAll(file, "'", `'\''`)+"'")
 		if err != nil {
-			return nil, fail("Agent error: failed to open file '%s' (mode: 'rb'): No such file or directory", file)
+			return nil, agentSays(err, "failed to open file '%s' (mode: 'rb'): No such file or directory", file)
 		}
 		return text, nil
 	})(c)
@@ -143,6 +162,9 @@ func agentExec(c *call) (any, error) {
 		script.WriteString(" '" + strings.ReplaceAll(w, "'", `'\''`) + "'")
 	}
 	out, err := c.inGuest(g, script.String())
+	if errors.Is(err, ErrNoAgent) {
+		return nil, agentSays(err, "")
+	}
 	c.pids++
 	res := map[string]any{"exited": 1, "exitcode": btoi(err != nil), "out-data": out}
 	if err != nil {

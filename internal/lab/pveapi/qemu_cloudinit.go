@@ -1,6 +1,7 @@
 package pveapi
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
@@ -42,11 +43,10 @@ func putCloudInit(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cloudDrive(g.Conf.Current) == "" {
-		return nil, nil
+	if err := g.checkLock(); err != nil {
+		return nil, err
 	}
-	g.CloudInit = cloudInitText(c.Server, g)
-	return nil, nil
+	return nil, c.writeDrive(g)
 }
 
 // dumpCloudInit is GET …/cloudinit/dump.
@@ -61,8 +61,14 @@ func dumpCloudInit(c *call) (any, error) {
 	case "network":
 		return networkData(c.Server, g), nil
 	}
-	sum := sha1.Sum([]byte(cloudInitText(c.Server, g)))
-	return "instance-id: " + hex.EncodeToString(sum[:]) + "\n", nil
+	return metaData(c.Server, g), nil
+}
+
+// metaData names the instance after what the drive says: whatever changes makes the VM a
+// new instance for cloud-init.
+func metaData(s *Server, g *guest) string {
+	sum := sha1.Sum([]byte(cloudInitText(s, g)))
+	return "instance-id: " + hex.EncodeToString(sum[:]) + "\n"
 }
 
 func cloudInitText(s *Server, g *guest) string { return userData(g) + networkData(s, g) }
@@ -70,13 +76,13 @@ func cloudInitText(s *Server, g *guest) string { return userData(g) + networkDat
 func userData(g *guest) string {
 	conf := g.Conf.Current
 	name := guestName(g)
-	host, _, _ := strings.Cut(name, ".")
 	if conf["name"] == "" {
-		host = fmt.Sprintf("VM%d", g.VMID)
+		name = fmt.Sprintf("VM%d", g.VMID)
 	}
-	fqdn := host
-	if d, _, _ := strings.Cut(conf["searchdomain"], " "); d != "" {
-		fqdn += "." + d
+	host, _, dotted := strings.Cut(name, ".")
+	fqdn := name
+	if d := conf["searchdomain"]; d != "" && !dotted {
+		fqdn += "." + d // all of them, if there are several
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "#cloud-config\nhostname: %s\nmanage_etc_hosts: true\nfqdn: %s\n", host, fqdn)
@@ -126,7 +132,7 @@ func networkData(s *Server, g *guest) string {
 	b.WriteString("version: 1\nconfig:\n")
 	for i := 0; i < 32; i++ {
 		nic, err := s.parseOption("qemu", "net0", conf["net"+itoa(i)])
-		if err != nil || nic["macaddr"] == "" {
+		if err != nil || nic["macaddr"] == "" || conf["ipconfig"+itoa(i)] == "" {
 			continue
 		}
 		fmt.Fprintf(&b, "    - type: physical\n      name: eth%d\n      mac_address: '%s'\n      subnets:\n", i, strings.ToLower(nic["macaddr"]))
@@ -136,31 +142,35 @@ func networkData(s *Server, g *guest) string {
 			subnet(&b, ip["ip6"], ip["gw6"], "6")
 		}
 	}
-	if conf["nameserver"]+conf["searchdomain"] != "" {
-		b.WriteString("    - type: nameserver\n")
-		for _, l := range []struct{ key, list string }{{"address", conf["nameserver"]}, {"search", conf["searchdomain"]}} {
-			if l.list == "" {
-				continue
-			}
-			fmt.Fprintf(&b, "      %s:\n", l.key)
-			for _, e := range strings.Fields(l.list) {
-				fmt.Fprintf(&b, "      - '%s'\n", e)
-			}
-		}
+	dns, search := strings.Fields(conf["nameserver"]), strings.Fields(conf["searchdomain"])
+	if len(dns) == 0 {
+		dns = s.opt.Nameservers
 	}
+	b.WriteString("    - type: nameserver\n")
+	list(&b, "address", dns)
+	list(&b, "search", search)
 	return b.String()
+}
+
+func list(b *strings.Builder, key string, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "      %s:\n", key)
+	for _, v := range values {
+		fmt.Fprintf(b, "      - '%s'\n", v)
+	}
 }
 
 func subnet(b *strings.Builder, ip, gw, six string) {
 	switch ip {
 	case "":
 		return
-	case "dhcp", "auto":
-		version := "4"
-		if six != "" {
-			version = "6"
-		}
-		fmt.Fprintf(b, "      - type: dhcp%s\n", version)
+	case "auto":
+		b.WriteString("      - type: ipv6_slaac\n")
+		return
+	case "dhcp":
+		fmt.Fprintf(b, "      - type: dhcp%s\n", cmp.Or(six, "4"))
 		return
 	}
 	p, err := netip.ParsePrefix(ip)
@@ -178,45 +188,21 @@ func subnet(b *strings.Builder, ip, gw, six string) {
 	}
 }
 
-// runCloudInit does in the machine what cloud-init would do at its first boot: the user,
-// its password and keys. It needs a Backend that is a [Runner].
-func (s *Server) runCloudInit(_ *task, g *guest) error {
-	r, ok := s.opt.Backend.(Runner)
-	if !ok || g.CloudInit == "" {
+// writeDrive writes a VM's cloud-init drive anew, if it has one.
+func (s *Server) writeDrive(g *guest) error {
+	if cloudDrive(g.Conf.Current) == "" {
 		return nil
 	}
-	script := cloudInitScript(g.Conf.Current)
-	vmid := g.VMID
+	g.CloudInit = cloudInitText(s, g)
+	m, ok := s.opt.Backend.(Machines)
+	if !ok || !g.Machine {
+		return nil
+	}
+	drive := map[string]string{"user-data": userData(g), "network-config": networkData(s, g), "meta-data": metaData(s, g), "vendor-data": ""}
 	var err error
-	s.unlocked(func() { _, err = r.Run(s.backendCtx(), vmid, script) })
+	s.unlocked(func() { err = m.Insert(s.backendCtx(), g.VMID, drive) })
 	if err != nil {
-		s.opt.Log.Error("cloud-init failed", "vmid", vmid, "err", err)
+		return fail("cannot write the cloud-init drive: %s", err.Error())
 	}
 	return nil
-}
-
-func cloudInitScript(conf map[string]string) string {
-	user := conf["ciuser"]
-	if user == "" {
-		user = "debian"
-	}
-	home := "/home/" + user
-	if user == "root" {
-		home = "/root"
-	}
-	q := func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-	var b strings.Builder
-	fmt.Fprintf(&b, "set -e\nid %[1]s >/dev/null 2>&1 || useradd -m -s /bin/bash %[1]s\n", q(user))
-	if user != "root" {
-		fmt.Fprintf(&b, "mkdir -p /etc/sudoers.d\necho %s > /etc/sudoers.d/90-cloud-init-users\n", q(user+" ALL=(ALL) NOPASSWD:ALL"))
-	}
-	if p := conf["cipassword"]; p != "" {
-		fmt.Fprintf(&b, "echo %s | chpasswd\n", q(user+":"+p))
-	}
-	if keys := sshKeysOf(conf); len(keys) > 0 {
-		fmt.Fprintf(&b, "install -d -m 700 -o %[1]s %[2]s/.ssh\nprintf '%%s\\n' %[3]s > %[2]s/.ssh/authorized_keys\nchown %[1]s %[2]s/.ssh/authorized_keys\nchmod 600 %[2]s/.ssh/authorized_keys\n",
-			q(user), q(home), q(strings.Join(keys, "\n")))
-	}
-	b.WriteString("mkdir -p /var/lib/cloud/instance && touch /var/lib/cloud/instance/boot-finished\n")
-	return b.String()
 }

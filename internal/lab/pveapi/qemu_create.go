@@ -141,7 +141,7 @@ func (c *call) makeMachine(t *task, g *guest, image string) error {
 	if _, err := os.Stat(file); err != nil {
 		return fail("failed to stat '%s'", file)
 	}
-	spec := Spec{Node: g.Node, Template: file, Size: c.bootDiskSize(g), Unprivileged: true, SSHKeys: "", Config: machineConfig(c.Server, g)}
+	spec := Spec{Node: g.Node, Template: file, VM: true, Size: c.bootDiskSize(g), Unprivileged: true, SSHKeys: "", Config: machineConfig(c.Server, g)}
 	var err error
 	c.unlocked(func() { err = c.opt.Backend.Create(t.ctx, g.VMID, spec, func(string) {}) })
 	g.Machine = err == nil

@@ -70,7 +70,9 @@ func (c *call) startVMNow(t *task, g *guest) error {
 	}
 	if cloudDrive(g.Conf.Current) != "" {
 		t.log("generating cloud-init ISO")
-		g.CloudInit = cloudInitText(c.Server, g)
+		if err := c.writeDrive(g); err != nil {
+			return err
+		}
 	}
 	conf := machineConfig(c.Server, g)
 	var err error
@@ -79,7 +81,7 @@ func (c *call) startVMNow(t *task, g *guest) error {
 		return fail("start failed: %s", err.Error())
 	}
 	g.Running = true
-	return c.runCloudInit(t, g)
+	return nil
 }
 
 func stopVM(c *call) (any, error) {
@@ -132,10 +134,11 @@ func rebootVM(c *call) (any, error) {
 	}
 	timeout := c.p.int("timeout", 180)
 	return c.powerTaskVM("qmreboot", func(t *task, g *guest) error {
-		if err := c.shutdownVMNow(t, g, timeout, true); err != nil {
+		if err := c.shutdownVMNow(t, g, timeout, false); err != nil {
 			return err
 		}
-		return c.startVMNow(t, g)
+		c.forkStartVM(g.VMID) // as qmeventd does on a node, once QEMU has ended
+		return nil
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -26,6 +27,11 @@ type Template struct {
 	// Warm are further packages that are installed already: no template of Proxmox's
 	// has them, but tests that are not about installing need not wait for it.
 	Warm []string
+	// From is the name of a [Known] template to begin with; empty: debootstrap.
+	From string
+	// Cloud makes it the root of a VM's cloud image: cloud-init is in it, and configures
+	// all that a container's node would.
+	Cloud bool
 }
 
 // Known are the templates on offer. Ubuntu's are not: its archive is no source of
@@ -43,6 +49,12 @@ func Warm() Template { return Known[2] }
 
 // Trixie is Debian 13's.
 func Trixie() Template { return Known[1] }
+
+// CloudImage is what the lab's VMs are made from: a template with cloud-init, under the
+// name that Debian gives such an image.
+func CloudImage(from Template) Template {
+	return Template{Name: "debian-12-genericcloud-amd64.qcow2", Codename: from.Codename, Warm: cloudPackages, From: from.Name, Cloud: true}
+}
 
 // Default is the template of a lab that was not told otherwise.
 func Default() Template { return Known[0] }
@@ -77,32 +89,48 @@ func Build(ctx context.Context, cache string, t Template, progress func(string))
 // recipe identifies what the template is made from, so that a changed recipe is not
 // served from the cache.
 func (t Template) recipe() string {
-	text := fmt.Sprint(t, packages, masked, disabled, recipeVersion)
+	made := struct {
+		name, codename string
+		warm           []string
+	}{t.Name, t.Codename, t.Warm}
+	text := fmt.Sprint(made, packages, masked, disabled, recipeVersion)
+	if from, ok := t.from(); ok {
+		text += from.recipe() + fmt.Sprint(cloudFiles, cloudVersion)
+	}
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))[:12]
+}
+
+// from is the template that t begins with.
+func (t Template) from() (Template, bool) {
+	i := slices.IndexFunc(Known, func(k Template) bool { return k.Name == t.From })
+	if i < 0 {
+		return Template{}, false
+	}
+	return Known[i], true
 }
 
 // recipeVersion is counted up when the building itself changes.
 const recipeVersion = 1
 
+// cloudVersion is the same for cloud images.
+const cloudVersion = 1
+
 func build(ctx context.Context, archive string, t Template, progress func(string)) error {
-	sources, err := Sources("/etc/apt", t.Codename)
-	if err != nil {
-		return err
-	}
 	root, err := emptyRoot(filepath.Dir(archive))
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(root)
-	bootstrap := contained(ctx, "debootstrap", "--variant=minbase", "--include="+packages, t.Codename, root, sources.Mirror)
-	if err := stream(bootstrap, progress); err != nil {
-		return err
-	}
-	if err := customize(ctx, root, sources); err != nil {
+	if err := t.begin(ctx, root, filepath.Dir(filepath.Dir(filepath.Dir(archive))), progress); err != nil {
 		return err
 	}
 	if err := warm(ctx, root, t.Warm, progress); err != nil {
 		return err
+	}
+	if t.Cloud {
+		if err := cloud(root); err != nil {
+			return err
+		}
 	}
 	part := archive + ".part"
 	defer os.Remove(part)
@@ -129,6 +157,26 @@ func emptyRoot(dir string) (string, error) {
 		return "", err
 	}
 	return root, os.Chmod(root, 0o755)
+}
+
+// begin fills root: from another template, or by debootstrap.
+func (t Template) begin(ctx context.Context, root, cache string, progress func(string)) error {
+	if from, ok := t.from(); ok {
+		archive, err := Build(ctx, cache, from, progress)
+		if err != nil {
+			return err
+		}
+		return stream(exec.CommandContext(ctx, "tar", "--extract", "--numeric-owner", "--xattrs", "--acls", "--file="+archive, "--directory="+root), progress)
+	}
+	sources, err := Sources("/etc/apt", t.Codename)
+	if err != nil {
+		return err
+	}
+	bootstrap := contained(ctx, "debootstrap", "--variant=minbase", "--include="+packages, t.Codename, root, sources.Mirror)
+	if err := stream(bootstrap, progress); err != nil {
+		return err
+	}
+	return customize(ctx, root, sources)
 }
 
 // lock takes the archive's lock file, waiting for another process that builds it.

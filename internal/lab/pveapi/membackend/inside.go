@@ -123,34 +123,6 @@ func (b *Backend) Console(_ context.Context, vmid int, _ bool) (io.ReadWriteClos
 	return here, nil
 }
 
-// Run implements [pveapi.Runner] for what a VM's agent is asked: a file, nothing else.
-func (b *Backend) Run(_ context.Context, vmid int, script string) ([]byte, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m := b.guests[vmid]
-	if m == nil || !m.Running {
-		return nil, fmt.Errorf("guest %d does not run", vmid)
-	}
-	name, isCat := strings.CutPrefix(script, "cat ")
-	if !isCat {
-		m.Scripts = append(m.Scripts, script)
-		return nil, nil
-	}
-	name = strings.Trim(strings.TrimPrefix(name, "-- "), "'")
-	if text, ok := m.Files[name]; ok {
-		return []byte(text), nil
-	}
-	if name == "/etc/hostname" {
-		return []byte(m.Config["hostname"] + "\n"), nil
-	}
-	for _, k := range m.HostKeys {
-		if name == "/etc/ssh/ssh_host_"+keyName(k)+"_key.pub" {
-			return ssh.MarshalAuthorizedKey(k.PublicKey()), nil
-		}
-	}
-	return nil, fmt.Errorf("cat: %s: No such file or directory", name)
-}
-
 func keyName(k ssh.Signer) string {
 	return map[string]string{ssh.KeyAlgoED25519: "ed25519", ssh.KeyAlgoECDSA256: "ecdsa", ssh.KeyAlgoRSA: "rsa"}[k.PublicKey().Type()]
 }

@@ -41,6 +41,8 @@ type machine struct {
 	snapshots map[string]map[string]string
 	pid, boot int
 	listens   time.Time // since when its sshd does
+	drive     map[string]string // a VM's cloud-init drive
+	instance  string            // what cloud-init took the VM for at its last boot
 }
 
 // New returns a Backend without guests.
@@ -115,11 +117,10 @@ func (b *Backend) Start(ctx context.Context, vmid int, config map[string]string,
 	if err == nil && m.Running {
 		err = errors.New("already running")
 	}
+	b.mu.Unlock()
 	if err != nil {
-		b.mu.Unlock()
 		return err
 	}
-	b.mu.Unlock()
 	if !pause(ctx, slow) {
 		return ctx.Err()
 	}

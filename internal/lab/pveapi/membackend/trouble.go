@@ -33,6 +33,7 @@ func (b *Backend) trouble(vmid int) pveapi.Trouble {
 func (b *Backend) booted(vmid int, m *machine, t pveapi.Trouble, after time.Duration) {
 	m.Running, m.Hung, m.since = true, false, time.Now()
 	m.listens = m.since.Add(after + t.LateSSH)
+	m.cloudInit()
 	b.boots++
 	boot := b.boots
 	m.boot, m.pid = boot, 10000+boot
