@@ -5,17 +5,29 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/org/appstack-action/internal/app"
+	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
 	"github.com/org/appstack-action/internal/pve"
 	"github.com/org/appstack-action/internal/report"
 )
 
-// foreign makes somebody else's container.
-func (w *memWorld) foreign(vmid, name, net string) {
+// foreign makes somebody else's guest, perhaps with an address.
+func (w *memWorld) foreign(vmid, name, ip string) {
 	w.t.Helper()
+	if w.kind.kind == machine.KVM {
+		w.ask("POST", w.path(templateVM)+"/clone", url.Values{"newid": {vmid}, "name": {name}, "full": {"1"}}.Encode())
+		w.settle()
+		if ip != "" {
+			w.ask("PUT", "/nodes/pve1/qemu/"+vmid+"/config", url.Values{"ipconfig0": {"ip=" + ip}}.Encode())
+		}
+		return
+	}
+	net := "name=eth0,bridge=vmbr0"
+	if ip != "" {
+		net += ",ip=" + ip
+	}
 	w.ask("POST", "/nodes/pve1/lxc", url.Values{"vmid": {vmid}, "hostname": {name}, "net0": {net}, "rootfs": {"local-lvm:1"},
 		"ostemplate": {"local:vztmpl/debian-12-standard_12.12-1_amd64.tar.zst"}}.Encode())
 	w.settle()
@@ -29,32 +41,34 @@ func TestGuards(t *testing.T) {
 		name     string
 		vmid     string
 		hostname string
-		net      string
+		ip       string
 		reason   report.Reason
 		told     string
 		allow    func(*app.Run)
 		reported func(report.Report) []string
 		want     string
 	}{
-		{"address", "200", "mail", "name=eth0,bridge=vmbr0,ip=" + memAddr + "/24", report.Guarded, "CT 200 (mail) on node pve1 has the address 10.99.0.101 already (net0)",
-			conflicts, func(r report.Report) []string { return r.Overrides }, "ip-conflicts: CT 200 (mail) on node pve1 has the address 10.99.0.101 already (net0)"},
-		{"name", "200", "shop-dev", "name=eth0,bridge=vmbr0", report.Guarded, "CT 200 (shop-dev) on node pve1 has the name already",
-			conflicts, func(r report.Report) []string { return r.Overrides }, "name-conflicts: CT 200 (shop-dev) on node pve1 has the name already"},
-		{"vmid", "101", "mail", "name=eth0,bridge=vmbr0", report.Refused, "somebody else's guest",
+		{"address", "200", "mail", memAddr + "/24", report.Guarded, "KIND 200 (mail) on node pve1 has the address 10.99.0.101 already (CARD)",
+			conflicts, func(r report.Report) []string { return r.Overrides }, "ip-conflicts: KIND 200 (mail) on node pve1 has the address 10.99.0.101 already (CARD)"},
+		{"name", "200", "shop-dev", "", report.Guarded, "KIND 200 (shop-dev) on node pve1 has the name already",
+			conflicts, func(r report.Report) []string { return r.Overrides }, "name-conflicts: KIND 200 (shop-dev) on node pve1 has the name already"},
+		{"vmid", "101", "mail", "", report.Refused, "somebody else's guest",
 			func(r *app.Run) { r.Policy = plan.Policy{Adopt: true} }, func(r report.Report) []string { return []string{r.Plan.String()} },
 			"+ adopt guest 101: mail on pve1: it is not appstack's"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newMemWorld(t)
+			inEveryKind(t, func(t *testing.T, kind guestKind) {
+				w := newMemWorld(t, kind)
 				defer w.end()
-				w.foreign(tt.vmid, tt.hostname, tt.net)
+				w.foreign(tt.vmid, tt.hostname, tt.ip)
+				words := strings.NewReplacer("KIND", kind.name, "CARD", map[string]string{"CT": "net0", "VM": "ipconfig0"}[kind.name])
+				told, want := words.Replace(tt.told), words.Replace(tt.want)
 				before := w.proxmox.GuestIDs()
 				w.gate.disturb(nil)
 				r, err := w.do(t.Context(), "provision")
 				w.must(err)
-				if r.Reason != tt.reason || !strings.Contains(r.Error+r.Plan.String(), tt.told) || r.Hint == "" {
+				if r.Reason != tt.reason || !strings.Contains(r.Error+r.Plan.String(), told) || r.Hint == "" {
 					t.Errorf("it ends %s (%s): %s\nhint: %s\n%s", r.Status, r.Reason, r.Error, r.Hint, r.Plan)
 				}
 				requests, _ := w.gate.log()
@@ -63,7 +77,7 @@ func TestGuards(t *testing.T) {
 				}
 				r, err = w.do(t.Context(), "provision", tt.allow)
 				w.must(err)
-				if r.Failed() || !slices.ContainsFunc(tt.reported(r), func(s string) bool { return strings.Contains(s, tt.want) }) {
+				if r.Failed() || !slices.ContainsFunc(tt.reported(r), func(s string) bool { return strings.Contains(s, want) }) {
 					t.Errorf("allowed, it ends %s: %s, and reports %q", r.Status, r.Error, tt.reported(r))
 				}
 			})
@@ -73,8 +87,8 @@ func TestGuards(t *testing.T) {
 
 // A guest is removed when its name was typed, and not otherwise.
 func TestDestroyIsConfirmed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newMemWorld(t)
+	inEveryKind(t, func(t *testing.T, kind guestKind) {
+		w := newMemWorld(t, kind)
 		defer w.end()
 		w.finish("provision")
 		asked := ""
@@ -91,7 +105,7 @@ func TestDestroyIsConfirmed(t *testing.T) {
 		}
 		r, err = w.do(t.Context(), "destroy", func(r *app.Run) { r.Confirm = func(string) error { return nil } })
 		w.must(err)
-		if r.Status != report.Destroyed || len(w.proxmox.GuestIDs()) > 0 {
+		if r.Status != report.Destroyed || len(w.guests()) > 0 {
 			t.Errorf("confirmed, it ends %s: %s", r.Status, r.Error)
 		}
 	})
