@@ -119,7 +119,7 @@ func (s *session) guards(ctx context.Context, have machine.State) error {
 	if s.inside {
 		return nil
 	}
-	findings, err := s.reach.proxmox.Check(ctx, have.Guest, s.target.Want.Guest, s.run.Overrides)
+	findings, err := s.reach.proxmox.Check(ctx, s.report.Plan.Steps, have.Guest, s.target.Want.Guest, s.run.Overrides)
 	if err != nil {
 		return err
 	}

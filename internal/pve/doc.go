@@ -11,7 +11,7 @@
 //		err = client.Place(ctx, want)     // node and template of the new one
 //	}
 //	todo := plan.Diff(name, machine.State{Guest: have}, machine.State{Guest: want}, policy)
-//	findings, err := client.Check(ctx, have, want, allowed)
+//	findings, err := client.Check(ctx, todo.Steps, have, want, allowed)
 //	now, err := client.Apply(ctx, todo.Steps, have, want, progress)
 //
 // # Trust

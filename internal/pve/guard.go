@@ -10,17 +10,18 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/plan"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// Check finds what speaks against a change, before the first one is made: addresses
-// and names that others have, guests that cannot be seen, privileges that lack.
+// Check finds what speaks against the plan's steps, before the first one is taken:
+// addresses and names that others have, guests that cannot be seen, privileges that lack.
 // Findings that block and are not overridden are the error of [Veto].
 //
 // It looks at other guests only if the plan creates or adopts the guest or changes
 // its name, address or MAC address, so that it costs nothing where nothing changes.
-func (c *Client) Check(ctx context.Context, have, want *machine.Guest, allow Overrides) ([]Finding, error) {
+func (c *Client) Check(ctx context.Context, steps []plan.Step, have, want *machine.Guest, allow Overrides) ([]Finding, error) {
 	findings, err := c.newPlaces(ctx, have, want)
 	if err != nil {
 		return nil, err
@@ -37,17 +38,24 @@ func (c *Client) Check(ctx context.Context, have, want *machine.Guest, allow Ove
 		}
 		findings = append(findings, hidden...)
 	}
-	if have == nil {
-		p, err := c.own(ctx)
-		if err != nil {
-			return nil, err
-		}
-		findings = append(findings, c.lackingPrivileges(p, want)...)
+	privileges, err := c.privileges(ctx, steps, have, want)
+	if err != nil {
+		return nil, err
 	}
+	findings = append(findings, privileges...)
 	if starts(have, want) {
 		findings = append(findings, c.answers(ctx, want)...)
 	}
 	return allow.apply(findings), nil
+}
+
+// privileges finds what the token lacks for a creation, or for the steps of a change.
+func (c *Client) privileges(ctx context.Context, steps []plan.Step, have, want *machine.Guest) ([]Finding, error) {
+	if have != nil {
+		return c.lacking(ctx, changeNeeds(steps, have, want), want)
+	}
+	findings, err := c.lacking(ctx, needs(want), want)
+	return append(findings, rootOnly(want)...), err
 }
 
 // starts tells whether the guest comes to life: then nothing may answer at its

@@ -95,7 +95,7 @@ func TestGuards(t *testing.T) {
 			if err := c.Place(t.Context(), want); err != nil {
 				t.Fatal(err)
 			}
-			findings, err := c.Check(t.Context(), nil, want, Overrides{tt.guard})
+			findings, err := c.Check(t.Context(), nil, nil, want, Overrides{tt.guard})
 			if err != nil || Veto(findings) != nil || len(findings) != 1 || !findings[0].Overridden {
 				t.Errorf("overridden: %+v, %v", findings, err)
 			}
@@ -114,7 +114,7 @@ func TestInvisibleGuests(t *testing.T) {
 	if err := c.Place(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
-	findings, err := c.Check(t.Context(), nil, want, nil)
+	findings, err := c.Check(t.Context(), nil, nil, want, nil)
 	if err != nil || len(findings) != 1 {
 		t.Fatalf("%+v, %v", findings, err)
 	}

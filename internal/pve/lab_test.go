@@ -158,7 +158,7 @@ func cycle(ctx context.Context, c *Client, want *machine.Guest, policy plan.Poli
 	if refused := p.Refused(); len(refused) > 0 {
 		return p, have, errors.New("refused: " + refused[0].String())
 	}
-	findings, err := c.Check(ctx, have, want, nil)
+	findings, err := c.Check(ctx, p.Steps, have, want, nil)
 	if err = errors.Join(err, Veto(findings)); err != nil {
 		return p, have, err
 	}

@@ -11,13 +11,16 @@ import (
 	"github.com/org/appstack-action/internal/plan"
 )
 
+// made is the plan for the guest that a lab can make.
+const made = "" +
+	"shop/dev: 1 to add, 0 to change, 0 to remove, 1 to start\n" +
+	"  + create guest 101: shop-dev on pve1 from local:vztmpl/" + labTemplate + ", 2 cores, 2048 MiB, 8 GiB on local-lvm, 10.99.0.101/24\n" +
+	"  > start guest 101: it is new\n"
+
 func TestCreateThenNothing(t *testing.T) {
 	l := leastLab(t)
 	c, want := l.client(), wantedInLab()
-	now := must(t, c, want, ""+
-		"shop/dev: 1 to add, 0 to change, 0 to remove, 1 to start\n"+
-		"  + create guest 101: shop-dev on pve1 from local:vztmpl/"+labTemplate+", 2 cores, 2048 MiB, 8 GiB on local-lvm, 10.99.0.101/24\n"+
-		"  > start guest 101: it is new\n")
+	now := must(t, c, want, made)
 	if !now.Running || now.Config["tags"] != "dev;shop" || now.Block.Creating {
 		t.Errorf("after the creation: %+v, block %+v", now, now.Block)
 	}
@@ -66,10 +69,7 @@ func TestCallBudget(t *testing.T) {
 func TestReconcileEachKey(t *testing.T) {
 	l := leastLab(t)
 	c, want := l.client(), wantedInLab()
-	created := must(t, c, want, ""+
-		"shop/dev: 1 to add, 0 to change, 0 to remove, 1 to start\n"+
-		"  + create guest 101: shop-dev on pve1 from local:vztmpl/"+labTemplate+", 2 cores, 2048 MiB, 8 GiB on local-lvm, 10.99.0.101/24\n"+
-		"  > start guest 101: it is new\n")
+	created := must(t, c, want, made)
 	set := func(key, value string) func(*machine.Guest) {
 		return func(g *machine.Guest) { g.Config[key] = value }
 	}

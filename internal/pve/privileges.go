@@ -2,6 +2,7 @@ package pve
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/org/appstack-action/internal/machine"
@@ -65,12 +66,8 @@ func needs(want *machine.Guest) []need {
 		list = append(list, need{[]string{"/storage/" + storage}, "Datastore.AllocateTemplate"})
 	}
 	net := machine.ParseProperties(want.Config["net0"])
-	if bridge := net.Get("bridge"); bridge != "" {
-		path := "/sdn/zones/localnetwork/" + bridge
-		if tag := net.Get("tag"); tag != "" {
-			path += "/" + tag
-		}
-		list = append(list, need{[]string{path}, "SDN.Use"})
+	if net.Get("bridge") != "" {
+		list = append(list, need{[]string{bridgePath(net)}, "SDN.Use"})
 	}
 	if want.Kind == machine.LXC && want.Config["unprivileged"] == "0" {
 		list = append(list, need{[]string{"/"}, "Sys.Modify"})
@@ -99,12 +96,18 @@ func guestPaths(want *machine.Guest) []string {
 	return []string{"/vms/" + itoa(want.VMID)}
 }
 
-// lackingPrivileges compares what a creation takes with what the token has, before
-// anything is begun.
-func (c *Client) lackingPrivileges(p permissions, want *machine.Guest) []Finding {
+// lacking compares what is needed for the wanted guest with what the token has.
+func (c *Client) lacking(ctx context.Context, list []need, want *machine.Guest) ([]Finding, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	p, err := c.own(ctx)
+	if err != nil {
+		return nil, err
+	}
 	lacking := make(map[string][]string)
 	var order []string
-	for _, n := range needs(want) {
+	for _, n := range list {
 		if n.anywhere(p) {
 			continue
 		}
@@ -115,15 +118,16 @@ func (c *Client) lackingPrivileges(p permissions, want *machine.Guest) []Finding
 		if lacking[path] == nil {
 			order = append(order, path)
 		}
-		privilege, _, _ := strings.Cut(n.privilege, "|")
-		lacking[path] = append(lacking[path], privilege)
+		if privilege, _, _ := strings.Cut(n.privilege, "|"); !slices.Contains(lacking[path], privilege) {
+			lacking[path] = append(lacking[path], privilege)
+		}
 	}
 	var findings []Finding
 	for _, path := range order {
 		findings = append(findings, blocks(GuardPrivilege, grantHint(c.tokenID, path, lacking[path]...),
 			"the token lacks %s on %s", strings.Join(lacking[path], ", "), path))
 	}
-	return append(findings, rootOnly(want)...)
+	return findings, nil
 }
 
 // rootOnly finds what Proxmox allows to no token.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/org/appstack-action/internal/lab/pveapi"
+	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
 	"github.com/org/appstack-action/internal/secret"
 )
@@ -189,7 +190,59 @@ func TestLeastPrivilegesOfVM(t *testing.T) {
 	}
 }
 
-// With the rights of one guest later taken away, Proxmox's own words say so.
+// What a change takes is looked for before the first of its steps, and nothing else.
+func TestEachPrivilegeOfChange(t *testing.T) {
+	grants := documented(t)
+	set := func(key, value string) func(*machine.Guest) { return func(g *machine.Guest) { g.Config[key] = value } }
+	changes := map[string]struct {
+		edit  func(*machine.Guest)
+		needs []grant
+	}{
+		"cores":   {set("cores", "4"), []grant{{"/pool/appstack", "VM.Config.CPU"}}},
+		"memory":  {set("memory", "4096"), []grant{{"/pool/appstack", "VM.Config.Memory"}}},
+		"name":    {set("hostname", "shop-devel"), []grant{{"/pool/appstack", "VM.Config.Network"}}},
+		"tags":    {set("tags", "prod"), []grant{{"/pool/appstack", "VM.Config.Options"}}},
+		"nesting": {set("features", "nesting=0"), []grant{{"/pool/appstack", "VM.Allocate"}, {"/pool/appstack", "VM.PowerMgmt"}}},
+		"servers": {set("nameserver", "10.99.0.2"), []grant{{"/pool/appstack", "VM.Config.Network"}, {"/pool/appstack", "VM.PowerMgmt"}}},
+		"disk":    {func(g *machine.Guest) { g.Origin.DiskGiB = 10 }, []grant{{"/pool/appstack", "VM.Config.Disk"}}},
+		"volume":  {set("mp0", "local-lvm:1,mp=/data"), []grant{{"/pool/appstack", "VM.Config.Disk"}, {"/storage/local-lvm", "Datastore.AllocateSpace"}}},
+		"VLAN": {set("net0", "name=eth0,bridge=vmbr0,firewall=1,gw=10.99.0.1,ip=10.99.0.101/24,tag=7"),
+			[]grant{{"/pool/appstack", "VM.Config.Network"}, {"/sdn/zones/localnetwork/vmbr0", "SDN.Use"}}},
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			for i, missing := range grants {
+				if missing.privilege == "VM.Audit" || missing.privilege == "Datastore.AllocateTemplate" || !slices.Contains(change.needs, missing) && i%3 > 0 {
+					continue // what it does not need: some of it
+				}
+				l := newLab(t)
+				root, want := l.root(), wantedInLab()
+				before := must(t, root, want, made)
+				c := l.client(l.tokenWith(slices.Delete(slices.Clone(grants), i, i+1)))
+				change.edit(want)
+				_, _, err := cycle(t.Context(), c, want, plan.Policy{})
+				needed := slices.Contains(change.needs, missing) || missing.privilege == "VM.Config.Options"
+				veto, ok := errors.AsType[*FindingsError](err)
+				if needed != ok && missing.path != "/storage/local" {
+					t.Errorf("without %s on %s: %v", missing.privilege, missing.path, err)
+				}
+				if !ok {
+					continue
+				}
+				if hint := veto.Error() + veto.Hint(); !strings.Contains(hint, missing.privilege) && !strings.Contains(hint, missing.path) {
+					t.Errorf("without %s on %s: %s", missing.privilege, missing.path, hint)
+				}
+				after, err := root.Observe(t.Context(), want)
+				if err != nil || after.Digest != before.Digest {
+					t.Errorf("without %s on %s something was changed: %v", missing.privilege, missing.path, err)
+				}
+			}
+		})
+	}
+}
+
+// Rights that are taken away later are missed before the next change; where they go in
+// between, Proxmox's own words say so.
 func TestPrivilegeLostLater(t *testing.T) {
 	l := applianceLab(t)
 	grants := documented(t)
@@ -201,9 +254,13 @@ func TestPrivilegeLostLater(t *testing.T) {
 	l.AddRole("Test-pool-appstack", "VM.Audit", "VM.Config.Memory")
 	want.Config["cores"] = "4"
 	_, _, err := cycle(t.Context(), c, want, plan.Policy{})
+	if veto, ok := errors.AsType[*FindingsError](err); !ok || !strings.Contains(veto.Error(), "lacks VM.Config.CPU, VM.Config.Options on /pool/appstack") {
+		t.Errorf("%v", err)
+	}
+	_, err = c.update(t.Context(), want, change{set: machine.Config{"cores": "4"}})
 	e := asError(err)
 	if e == nil || !strings.Contains(e.Message, "(/vms/101, VM.Config.CPU)") || !strings.Contains(e.Hint(), "pveum acl modify /pool/appstack") {
-		t.Errorf("%v\n%s", err, e.Hint())
+		t.Errorf("%v", err)
 	}
 	l.AddRole("Test-pool-appstack", "VM.Allocate")
 	c.Refresh()
