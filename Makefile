@@ -31,7 +31,7 @@ torture: setup ## every crash point, fault and interleaving (an hour)
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
-	@test -z "$$(gofmt -l cmd internal templates)" || { gofmt -d cmd internal templates; exit 1; }
+	@test -z "$$(gofmt -l bench cmd internal templates)" || { gofmt -d bench cmd internal templates; exit 1; }
 	go vet ./...
 	$(TOOL) staticcheck ./...
 	$(TOOL) actionlint -shellcheck=
@@ -44,6 +44,16 @@ demo: setup ## deploy a sample app to a lab on this machine, as GitHub would
 	@# What is compiled here need not be compiled again for the action's image.
 	@GOCACHE=$${APPSTACK_LAB_CACHE:-/var/cache/appstack-lab}/go-build CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/pvelab
 	@bin/pvelab demo $(DEMOFLAGS)
+
+BENCH ?=
+BENCHFLAGS ?=
+.PHONY: bench
+bench: setup ## measure against Ansible and plain scripts (root, 35 minutes); BENCH=part,… for some
+	@[ "$$(id -u)" = 0 ] || { echo "make bench needs root: it runs system containers and a Docker engine" >&2; exit 1; }
+	@dpkg-query -W ansible ansible-mitogen >/dev/null 2>&1 || { echo "bench: installing Ansible's collections and mitogen"; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 ansible ansible-mitogen >/dev/null; }
+	go build -o bin/bench ./bench
+	bin/bench -parts "$(BENCH)" $(BENCHFLAGS)
 
 .PHONY: image
 image: ## build the action's image with this machine's docker

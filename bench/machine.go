@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// tools are the rivals that this machine has.
+type tools struct {
+	ansible bool
+	mitogen string // directory of its strategy plugins; empty: it is not there
+}
+
+// mitogenStrategies is where Debian's package ansible-mitogen has its plugins.
+const mitogenStrategies = "/usr/lib/python3/dist-packages/ansible_mitogen/plugins/strategy"
+
+func findTools() tools {
+	var t tools
+	_, err := exec.LookPath("ansible-playbook")
+	t.ansible = err == nil
+	if _, err := os.Stat(mitogenStrategies); err == nil {
+		t.mitogen = mitogenStrategies
+	}
+	return t
+}
+
+// commit is appstack's, with a mark when the work tree differs from it.
+func commit(ctx context.Context) string {
+	head := output(ctx, "git", "rev-parse", "--short=10", "HEAD")
+	if output(ctx, "git", "status", "--porcelain", "--untracked-files=no", "--", "cmd", "internal", "templates") != "" {
+		head += "+"
+	}
+	return head
+}
+
+// describe notes what is measured on, and in which versions.
+func (b *bench) describe(ctx context.Context) error {
+	cpu, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return err
+	}
+	memory, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return err
+	}
+	m := b.found.Machine
+	m["processor"] = field(string(cpu), `model name\s*: (.*)`)
+	m["cores"] = strconv.Itoa(runtime.NumCPU())
+	kib, _ := strconv.Atoi(field(string(memory), `MemTotal:\s*(\d+)`))
+	m["memory"] = strconv.Itoa(kib>>20) + " GiB"
+	m["kernel"] = output(ctx, "uname", "-sr")
+	m["system"] = field(output(ctx, "cat", "/etc/os-release"), `PRETTY_NAME="(.*)"`)
+	v := b.found.Versions
+	v["appstack"], v["Go"] = b.head, strings.TrimPrefix(runtime.Version(), "go")
+	v["Ansible"] = output(ctx, "dpkg-query", "-W", "-f", "${Version}", "ansible-core")
+	v["mitogen"] = output(ctx, "dpkg-query", "-W", "-f", "${Version}", "ansible-mitogen")
+	v["OpenSSH"] = field(output(ctx, "dpkg-query", "-W", "-f", "${Version}", "openssh-client"), `(?:1:)?(.*)`)
+	v["Python"] = field(output(ctx, "python3", "--version"), `Python (.*)`)
+	return nil
+}
+
+// field returns what the first group of a pattern matches.
+func field(text, pattern string) string {
+	if found := regexp.MustCompile(pattern).FindStringSubmatch(text); found != nil {
+		return strings.TrimSpace(found[1])
+	}
+	return ""
+}
+
+// output returns what a command prints; empty: it failed.
+func output(ctx context.Context, name string, args ...string) string {
+	out, err := exec.CommandContext(ctx, name, args...).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
