@@ -19,14 +19,14 @@ import (
 func TestStagesOfTiming(t *testing.T) {
 	s := sample{took: 200 * time.Millisecond, stderr: `shop/ours == observe
 shop/ours            observe         120ms
-ssh connect                                                      61.5ms
-guest observe                                                    45.1ms
+shop/ours: connect                                               61.5ms
+shop/ours: observe the guest                                     45.1ms
 proxmox GET /nodes/pve1/lxc/101/config 200                        4.4ms
 proxmox GET /cluster/resources?type=vm 200                       900µs
 … and 3 more
 `}
 	want := []results.Stage{
-		{Name: "ssh connect", MS: 61.5}, {Name: "guest observe", MS: 45.1},
+		{Name: "connect", MS: 61.5}, {Name: "observe the guest", MS: 45.1},
 		{Name: "Proxmox: GET /nodes/pve1/lxc/*/config", MS: 4.4}, {Name: "Proxmox: GET /cluster/resources", MS: 0.9},
 	}
 	got := stages(s)

@@ -53,14 +53,16 @@ func (r *rig) provision(ctx context.Context, project string, envs ...env) error 
 
 var timingLine = regexp.MustCompile(`^(.+?) +([0-9.]+(?:µs|ms|s|m[0-9.]+s))$`)
 
-// stages reads what --timing says, without the stages of the run, which overlap
-// with what was done in them.
+// runStage is a stage of the run: all that --timing lists else was done in one.
+var runStage = regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+ `)
+
+// stages reads what --timing says.
 func stages(s sample) []results.Stage {
 	var all []results.Stage
 	accounted := 0.0
 	for line := range strings.Lines(s.stderr) {
 		found := timingLine.FindStringSubmatch(strings.TrimRight(line, "\n"))
-		if found == nil || strings.HasPrefix(found[1], "shop/") || strings.HasPrefix(found[1], "pote/") {
+		if found == nil || runStage.MatchString(found[1]) {
 			continue
 		}
 		took, err := time.ParseDuration(found[2])
@@ -89,6 +91,9 @@ func kindOf(name string) string {
 			}
 		}
 		name, _, _ = strings.Cut(name, "?")
+	}
+	if _, what, ok := strings.Cut(name, ": "); ok && strings.Contains(name[:len(name)-len(what)], "/") {
+		return what // the name of the environment goes
 	}
 	return vmidOrUPID.ReplaceAllString(name, "/*$1")
 }

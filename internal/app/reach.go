@@ -60,6 +60,12 @@ func (r *Run) trace(what string, took time.Duration) {
 	}
 }
 
+// timed tells how long what follows takes: defer s.timed("connect")().
+func (s *session) timed(what string) func() {
+	began := time.Now()
+	return func() { s.run.trace(s.target.Name+": "+what, time.Since(began)) }
+}
+
 func dialJump(ctx context.Context, j *resolve.Jump) (*ssh.JumpHost, error) {
 	return ssh.DialJump(ctx, ssh.Options{Address: j.Address, Users: []string{j.User}, Key: j.Key, HostKeys: []string{j.HostKey}})
 }
@@ -121,6 +127,7 @@ func pins(t resolve.Target, g *machine.Guest) []string {
 // connect returns the session's connection to the guest, made at its first use.
 func (s *session) connect(ctx context.Context, g *machine.Guest) (*guest.Conn, error) {
 	if s.conn == nil {
+		defer s.timed("connect")()
 		conn, err := s.reach.guest(ctx, s.target, g, s)
 		if is[*ssh.HostKeyError](err) && s.rekeyed(ctx, g) {
 			conn, err = s.reach.guest(ctx, s.target, g, s)

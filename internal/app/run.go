@@ -56,7 +56,7 @@ type Run struct {
 	Tell      func(diag.List)
 	// Confirm asks before a guest is destroyed; nil: it was asked for elsewhere.
 	Confirm func(target string) error
-	Trace   func(what string, took time.Duration) // hears of each API call
+	Trace   func(what string, took time.Duration) // hears how long calls and steps took
 
 	Selected []*stack.Env // set by Do: the environments that it is about
 }

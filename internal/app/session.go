@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -121,5 +122,6 @@ func (s *session) End(step plan.Step, o plan.Outcome) {
 		s.disconnect() // the connection ended with the boot that it was made in
 		s.fresh = true
 	}
+	s.run.trace(fmt.Sprintf("%s: %s %s", s.target.Name, step.Verb, step.Resource), o.Took)
 	s.show.End(step, o)
 }

@@ -82,6 +82,7 @@ func (s *session) observe(ctx context.Context) (machine.State, error) {
 	if err != nil {
 		return have, err
 	}
+	defer s.timed("observe the guest")()
 	have.OS, err = conn.Observe(ctx, want.OS)
 	if err == nil && have.OS.Release != nil {
 		s.report.Release = have.OS.Release.SHA
