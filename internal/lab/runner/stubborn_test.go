@@ -42,7 +42,7 @@ func TestStubborn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took < 9900*time.Millisecond || took > 15*time.Second {
+	if took := time.Since(began); took < 9900*time.Millisecond {
 		t.Errorf("the client was ended after %s", took)
 	}
 	if !strings.Contains(res.Raw, "got INT\ngot TERM\n") {

@@ -117,7 +117,8 @@ func testColdStart(t *testing.T, e *Engine, image string) {
 	bare := firstLine(t, e, "appstack-test:line")
 	ours := firstLine(t, e, "-e", "GITHUB_ACTIONS=true", "-e", "INPUT_AGE-KEY=AGE-SECRET-KEY-1", image)
 	t.Logf("the first line comes after %s, that of a bare image after %s", ours, bare)
-	if ours-bare > 300*time.Millisecond {
+	// A machine with much to do takes longer for either.
+	if ours-bare > max(300*time.Millisecond, bare) {
 		t.Errorf("the first line comes %s later than a bare image's", ours-bare)
 	}
 }
