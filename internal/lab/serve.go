@@ -106,7 +106,8 @@ func (l *Lab) servePVE(ctx context.Context) (err error) {
 	l.PVE, err = pveapi.New(pveapi.Options{
 		Dir: dir, Release: l.opt.Release, Nodes: l.nodes(), Storages: l.opt.Storages,
 		Bridges: []pveapi.Bridge{{Name: "vmbr0", CIDR: bridge}}, Backend: l.Guests,
-		AuthDelay: l.opt.AuthDelay, RootPassword: l.Info.RootPassword, Log: l.opt.Log,
+		Appliances: l.appliances(),
+		AuthDelay:  l.opt.AuthDelay, RootPassword: l.Info.RootPassword, Log: l.opt.Log,
 	})
 	if err != nil {
 		return err
@@ -219,6 +220,31 @@ func (l *Lab) listenHTTP(ctx context.Context, port int, h http.Handler) error {
 		return nil
 	})
 	return nil
+}
+
+// appliances is what a node of the lab can download: Proxmox's standard templates of
+// Debian, which are built when they are first asked for.
+func (l *Lab) appliances() []pveapi.Appliance {
+	var all []pveapi.Appliance
+	for _, t := range template.Known {
+		if len(t.Warm) > 0 {
+			continue
+		}
+		name, rest, _ := strings.Cut(t.Name, "_")
+		version, _, _ := strings.Cut(rest, "_")
+		all = append(all, pveapi.Appliance{
+			Template: t.Name,
+			Info: map[string]string{
+				"package": name, "version": version, "os": strings.TrimSuffix(name, "-standard"), "source": "https://www.debian.org",
+				"headline": "Debian, as the lab builds it (" + t.Codename + ")", "description": "A small Debian system with sshd and cron.\n",
+				"location": "http://download.proxmox.com/images/system/" + t.Name,
+			},
+			Make: func(ctx context.Context) (string, error) {
+				return template.Build(ctx, l.opt.Cache, t, l.opt.Progress)
+			},
+		})
+	}
+	return all
 }
 
 // templateStorage is where the lab's templates are, on every node.

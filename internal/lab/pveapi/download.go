@@ -1,6 +1,7 @@
 package pveapi
 
 import (
+	"context"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -64,7 +65,7 @@ func downloadAppliance(c *call) (any, error) {
 	if location == "" {
 		location = "http://download.proxmox.com/images/system/" + app.Template
 	}
-	get := fetch{url: location, source: app.Source, storage: st, node: c.node(), kind: "vztmpl", name: app.Template, keep: true}
+	get := fetch{url: location, source: app.Source, make: app.Make, storage: st, node: c.node(), kind: "vztmpl", name: app.Template, keep: true}
 	return c.fork("download", app.Template, func(t *task) error { return c.fetch(t, get) })
 }
 
@@ -75,6 +76,7 @@ type fetch struct {
 	kind, name        string
 	sum, algorithm    string
 	keep              bool // an existing file is fine
+	make              func(context.Context) (string, error)
 }
 
 func (s *Server) fetch(t *task, f fetch) error {
@@ -88,11 +90,17 @@ func (s *Server) fetch(t *task, f fetch) error {
 		t.log("calculating checksum of existing file...OK, got correct file already, no need to download")
 		return nil
 	}
+	var err error
+	if f.source == "" && f.make != nil {
+		s.unlocked(func() { f.source, err = f.make(t.ctx) })
+	}
+	if err != nil {
+		return fail("download failed: %s", err.Error())
+	}
 	if err := s.wgetLog(t, f, shown); err != nil {
 		return err
 	}
 	var sum string
-	var err error
 	s.unlocked(func() { sum, err = copyFile(f.source, dest, f.algorithm) })
 	if err != nil {
 		return fail("download failed: %s", err.Error())

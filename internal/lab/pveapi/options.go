@@ -1,6 +1,7 @@
 package pveapi
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,9 +27,10 @@ type Storage struct {
 
 // Appliance is an entry in the list of templates that a node can download.
 type Appliance struct {
-	Template string            // file name: debian-12-standard_12.12-1_amd64.tar.zst
-	Info     map[string]string // package, version, os, section, type, architecture, headline, …
-	Source   string            // file that the download copies; "": the lab cannot serve it
+	Template string                                         // file name: debian-12-standard_12.12-1_amd64.tar.zst
+	Info     map[string]string                              // package, version, os, section, type, architecture, headline, …
+	Source   string                                         // file that the download copies; "": what Make returns
+	Make     func(context.Context) (file string, err error) // called in the task of the download
 }
 
 // Bridge is a bridge of every node.
