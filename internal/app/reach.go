@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"strconv"
@@ -18,6 +20,10 @@ import (
 // cloudInitWait bounds how long a VM's cloud-init may take once one can log in.
 const cloudInitWait = 10 * time.Minute
 
+// directWait bounds a connection to the jump host, or to a guest that ran when it was
+// observed: that this machine cannot reach it at all is to be said within 10 s.
+const directWait = 8 * time.Second
+
 // sshWait bounds how long a guest that was just started may take to answer.
 const sshWait = 2 * time.Minute
 
@@ -27,14 +33,18 @@ type reach struct {
 	proxmox *pve.Client
 	trust   bool // on first use, where nothing is pinned
 
-	jump func() (*ssh.JumpHost, error) // dialled when it is needed first
+	jump   func() (*ssh.JumpHost, error) // dialled when it is needed first
+	jumped *ssh.JumpHost                 // nil: it was not
 }
 
 // reach prepares the ways; only a jump host in front of the API is dialled now.
 func (r *Run) reach(ctx context.Context, targets []resolve.Target) (*reach, error) {
 	t := targets[0] // the ways are the stack's: all targets have the same
 	way := &reach{trust: r.TrustOnFirstUse}
-	way.jump = sync.OnceValues(func() (*ssh.JumpHost, error) { return dialJump(ctx, t.SSH.Jump) })
+	way.jump = sync.OnceValues(func() (j *ssh.JumpHost, err error) {
+		way.jumped, err = dialJump(ctx, t.SSH.Jump)
+		return way.jumped, err
+	})
 	options := pve.Options{
 		URL: t.Proxmox.URL, Token: t.Proxmox.Token, Fingerprint: t.Proxmox.Fingerprint, CA: t.Proxmox.CA, Pool: t.Proxmox.Pool,
 		Trace: func(c pve.Call) { r.trace("proxmox "+c.Method+" "+c.Path+" "+strconv.Itoa(c.Status), c.Took) },
@@ -67,12 +77,16 @@ func (s *session) timed(what string) func() {
 }
 
 func dialJump(ctx context.Context, j *resolve.Jump) (*ssh.JumpHost, error) {
-	return ssh.DialJump(ctx, ssh.Options{Address: j.Address, Users: []string{j.User}, Key: j.Key, HostKeys: []string{j.HostKey}})
+	return ssh.DialJump(ctx, ssh.Options{Address: j.Address, Users: []string{j.User}, Key: j.Key, HostKeys: []string{j.HostKey},
+		Via: &net.Dialer{Timeout: directWait}})
 }
 
 // close ends what is open.
 func (w *reach) close() {
 	w.proxmox.Close()
+	if w.jumped != nil {
+		_ = w.jumped.Close() // nothing is under way on it
+	}
 }
 
 // guest waits for the guest's SSH server and logs in with its pinned host key.
@@ -94,7 +108,15 @@ func (w *reach) guest(ctx context.Context, t resolve.Target, g *machine.Guest, s
 			return nil, err
 		}
 	}
-	return guest.Dial(ctx, guest.Options{Options: o})
+	if o.Via != nil {
+		return guest.Dial(ctx, guest.Options{Options: o})
+	}
+	o.Via = &net.Dialer{Timeout: directWait}
+	conn, err := guest.Dial(ctx, guest.Options{Options: o})
+	if dead, ok := errors.AsType[*ssh.UnreachableError](err); ok {
+		err = cmp.Or(pve.ExplainSSH(o.Address, dead.Err), err)
+	}
+	return conn, err
 }
 
 // waitSSH waits for the server of a guest that was just started.

@@ -252,6 +252,23 @@ func TestNewBridgeIsMissing(t *testing.T) {
 	}
 }
 
+// HA comes and goes with the stack's wish.
+func TestHA(t *testing.T) {
+	l := leastLab(t)
+	l.AddRole("Test-HA", "Sys.Console")
+	for _, who := range []string{"appstack@pve", "appstack@pve!ci"} {
+		l.Grant("/", who, "Test-HA")
+	}
+	c, want := l.client(), wantedInLab()
+	must(t, c, want, made)
+	want.HA = true
+	must(t, c, want, "shop/dev: 1 to add, 0 to change, 0 to remove\n  + add ha ct:101: wanted\n")
+	must(t, c, want, noChanges)
+	want.HA = false
+	must(t, c, want, "shop/dev: 0 to add, 0 to change, 1 to remove\n  - remove ha ct:101: no longer in the stack\n")
+	must(t, c, want, noChanges)
+}
+
 // HA where the token may not have it: the plan says so, and goes on without.
 func TestHAWithoutPrivilege(t *testing.T) {
 	l := newLab(t)

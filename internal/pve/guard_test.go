@@ -1,6 +1,7 @@
 package pve
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -83,6 +84,35 @@ func TestConflicts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Addresses that are up inside, as Proxmox tells a container's and as a VM's agent does.
+func TestLiveAddresses(t *testing.T) {
+	f := newFake(t, map[string][]answer{
+		"GET /nodes/pve1/lxc/200/config": {{data: `{"hostname":"mail","net0":"name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:01,ip=dhcp","digest":"aa"}`}},
+		"GET /nodes/pve1/lxc/200/interfaces": {{data: `[{"name":"lo","hwaddr":"00:00:00:00:00:00","inet":"127.0.0.1/8","inet6":"::1/128"},
+			{"name":"eth0","hwaddr":"bc:24:11:00:00:01","inet":"10.99.0.101/24","inet6":"fe80::be24:11ff:fe00:1/64"}]`}},
+		"GET /nodes/pve1/qemu/201/config": {{data: `{"name":"win","net0":"virtio=BC:24:11:00:00:02,bridge=vmbr0","agent":"enabled=1","memory":2048}`}},
+		"GET /nodes/pve1/qemu/201/agent/network-get-interfaces": {{data: `{"result":[{"name":"Ethernet","hardware-address":"bc:24:11:00:00:02",
+			"ip-addresses":[{"ip-address":"fe80::1%4","ip-address-type":"ipv6","prefix":64},{"ip-address":"10.99.0.102","ip-address-type":"ipv4","prefix":24}]}]}`}},
+		"GET /nodes/pve1/qemu/202/config":                       {{data: `{"name":"mute","agent":"1"}`}},
+		"GET /nodes/pve1/qemu/202/agent/network-get-interfaces": {refused(500, "QEMU guest agent is not running")},
+		"GET /nodes/pve1/lxc/203/config":                        {{data: `{"hostname":"off","net0":"name=eth0,ip=10.99.0.103/24"}`}},
+		"GET /nodes/pve1/lxc/204/config":                        {refused(500, "Configuration file 'nodes/pve1/lxc/204.conf' does not exist")},
+	})
+	c := f.client()
+	for r, want := range map[resource]string{
+		{Type: "lxc", VMID: 200, Node: "pve1", Status: "running"}:  "CT 200 (mail) on node pve1 map[10.99.0.101:live on eth0]",
+		{Type: "qemu", VMID: 201, Node: "pve1", Status: "running"}: "VM 201 (win) on node pve1 map[10.99.0.102:live on Ethernet]",
+		{Type: "qemu", VMID: 202, Node: "pve1", Status: "running"}: "VM 202 (mute) on node pve1 map[]",
+		{Type: "lxc", VMID: 203, Node: "pve1", Status: "stopped"}:  "CT 203 (off) on node pve1 map[10.99.0.103:net0]",
+		{Type: "lxc", VMID: 204, Node: "pve1", Name: "gone"}:       "CT 204 (gone) on node pve1 map[]",
+	} {
+		n, err := c.neighbour(t.Context(), r)
+		if got := fmt.Sprint(n, n.ips); err != nil || got != want {
+			t.Errorf("%s, %v; want %s", got, err, want)
+		}
 	}
 }
 

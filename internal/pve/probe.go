@@ -58,6 +58,12 @@ func pinger(dial Dialer) func(context.Context, netip.Addr) string {
 
 // ping returns how an address answers, "" if it does not.
 func ping(ctx context.Context, ip netip.Addr) string {
+	return answered(ctx, ip, icmp, knocks)
+}
+
+// answered asks by TCP where ICMP is not permitted to this process.
+func answered(ctx context.Context, ip netip.Addr, icmp func(context.Context, netip.Addr) (answered, permitted bool),
+	knocks func(context.Context, netip.Addr) bool) string {
 	answered, permitted := icmp(ctx, ip)
 	if answered {
 		return "ping"

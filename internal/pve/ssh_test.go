@@ -114,6 +114,23 @@ func TestPing(t *testing.T) {
 	}
 }
 
+// Where ICMP is not permitted, a connection that is taken or refused is an answer.
+func TestPingWithoutICMP(t *testing.T) {
+	for _, tt := range []struct {
+		answered, permitted, knocks bool
+		want                        string
+	}{
+		{true, true, false, "ping"}, {false, true, true, ""}, {false, false, true, "TCP port 22"}, {false, false, false, ""},
+	} {
+		got := answered(t.Context(), netip.MustParseAddr("10.99.0.101"),
+			func(context.Context, netip.Addr) (bool, bool) { return tt.answered, tt.permitted },
+			func(context.Context, netip.Addr) bool { return tt.knocks })
+		if got != tt.want {
+			t.Errorf("%+v: %q", tt, got)
+		}
+	}
+}
+
 func FuzzBanner(f *testing.F) {
 	f.Add("SSH-2.0-x\r\n")
 	f.Add(strings.Repeat("x", 1<<17))

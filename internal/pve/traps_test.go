@@ -2,8 +2,12 @@ package pve
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,16 +17,60 @@ import (
 )
 
 // go-proxmox v0.8.1 loses or misreads some of what Proxmox says, so its typed calls
-// are not used. Each trap of its is a case here or in the test that is named:
+// are not used. Each trap of its is a case here or in the test that is named, by the
+// numbers of ../shared/reference/proxmox.md § c:
 //
-//	types            cpulimit and cpus as strings: TestRecordedConfigurations
-//	tasks            WARNINGS, failures, contexts: TestWait, TestWaitEnds
-//	errors           401, 403 and 500 without their text: TestErrorsKeepProxmoxWords
-//	retries          of a POST: TestRetries, TestRunHappensOnce
-//	trust            no pinning: TestTrust
-//	logging          of bodies: TestTokenAndLogs
-//	extra requests   of Node and Cluster: TestCallBudget
-//	parameters       lost or of the wrong type: TestParametersArrive
+//	1, 2    cpulimit and cpus as strings: TestRecordedConfigurations, TestFillPending, TestParametersArrive
+//	3, 4    tasks: WARNINGS, failures, contexts: TestWait, TestWaitEnds, TestWaitThroughTrouble
+//	5, 6    401, 403 and 500 without their text: TestErrorsKeepProxmoxWords
+//	7, 8    websockets that refuse tokens and panic: TestOnlyTheRawClient (no console is used)
+//	9, 12   parameters lost: TestParametersArrive
+//	10      options of a DELETE lost: TestParametersArrive, TestOnlyTheRawClient
+//	11      a PUT that returns no task: TestSmallestWrite, TestReconcileEachKey
+//	13      keys that its types lack: TestRecordedConfigurations (every key is kept)
+//	14      retries of a POST: TestRetries, TestRunHappensOnce
+//	15      no pinning: TestTrust
+//	16      extra requests of Node and Cluster: TestCallBudget
+//	17      booleans of the wrong type: TestParametersArrive, TestOnlyTheRawClient (all parameters are text)
+//	18      logging of bodies: TestTokenAndLogs
+
+// Of go-proxmox nothing is used but the client that sends requests: what is typed or
+// opens a websocket has the traps 1–3, 7–13, 16 and 17.
+func TestOnlyTheRawClient(t *testing.T) {
+	raw := []string{"Client", "NewClient", "WithHTTPClient", "WithAPIToken", "WithUserAgent", "WithLogger"}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := 0
+	for _, file := range files {
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(tree.Imports, func(i *ast.ImportSpec) bool { return strings.Contains(i.Path.Value, "go-proxmox") }) {
+			continue
+		}
+		ast.Inspect(tree, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if x, ok := s.X.(*ast.Ident); ok && x.Name == "proxmox" {
+				if used++; !slices.Contains(raw, s.Sel.Name) {
+					t.Errorf("%s uses proxmox.%s", file, s.Sel.Name)
+				}
+			}
+			if x, ok := s.X.(*ast.SelectorExpr); ok && x.Sel.Name == "api" && s.Sel.Name != "Req" {
+				t.Errorf("%s uses the client's %s", file, s.Sel.Name)
+			}
+			return true
+		})
+	}
+	if used == 0 {
+		t.Error("go-proxmox is not used at all")
+	}
+}
 
 // The answers of real servers, every form in which a key comes.
 func TestRecordedConfigurations(t *testing.T) {
