@@ -34,6 +34,9 @@ type Runner struct {
 	GitHub string    // URL of the GitHub look-alike
 	Dir    string    // where the runner works; each job gets a folder in it
 	Log    io.Writer // the log as GitHub's pages show it, line by line; nil: nobody
+	// Patience is added to what GitHub's runner waits after a cancel, for a machine that
+	// is slower than its.
+	Patience time.Duration
 
 	manifest Manifest
 	image    string
@@ -214,7 +217,7 @@ func (s *Step) Cancel() {
 				select {
 				case <-s.done:
 					return
-				case <-time.After(one.grace):
+				case <-time.After(one.grace + s.runner.Patience):
 				}
 			}
 		}()

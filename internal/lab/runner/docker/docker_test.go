@@ -114,11 +114,15 @@ func testColdStart(t *testing.T, e *Engine, image string) {
 	if err := e.Build(t.Context(), dir, "appstack-test:line", nil); err != nil {
 		t.Fatal(err)
 	}
-	bare := firstLine(t, e, "appstack-test:line")
-	ours := firstLine(t, e, "-e", "GITHUB_ACTIONS=true", "-e", "INPUT_AGE-KEY=AGE-SECRET-KEY-1", image)
+	args := []string{"-e", "GITHUB_ACTIONS=true", "-e", "INPUT_AGE-KEY=AGE-SECRET-KEY-1", image}
+	bare, ours := time.Hour, time.Hour
+	// Whatever else the machine does only adds: the best of each is what they cost.
+	for round := 0; round < 30 && (round < 3 || ours-bare > 300*time.Millisecond); round++ {
+		bare = min(bare, firstLine(t, e, "appstack-test:line"))
+		ours = min(ours, firstLine(t, e, args...))
+	}
 	t.Logf("the first line comes after %s, that of a bare image after %s", ours, bare)
-	// A machine with much to do takes longer for either.
-	if ours-bare > max(300*time.Millisecond, bare) {
+	if allowed := max(300*time.Millisecond, bare/2); ours-bare > allowed {
 		t.Errorf("the first line comes %s later than a bare image's", ours-bare)
 	}
 }
@@ -144,28 +148,24 @@ func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return l
 // firstLine is how long it takes from `docker run` to the first line of the log.
 func firstLine(t *testing.T, e *Engine, args ...string) time.Duration {
 	t.Helper()
-	best := time.Hour
-	for range 5 {
-		cmd := e.Command(t.Context(), append([]string{"run", "--rm", "--network", "host"}, args...)...)
-		out, in, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Stdout, cmd.Stderr = in, in
-		began := time.Now()
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		in.Close()
-		one := make([]byte, 1)
-		_, err = io.ReadFull(out, one)
-		best = min(best, time.Since(began))
-		rest, _ := io.ReadAll(out)
-		cmd.Wait() // the action has no job to do here, and says so
-		out.Close()
-		if err != nil {
-			t.Fatalf("%v: no line (%v) %s", args, err, bytes.TrimSpace(rest))
-		}
+	cmd := e.Command(t.Context(), append([]string{"run", "--rm", "--network", "host"}, args...)...)
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return best
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = in, in
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	_, err = io.ReadFull(out, make([]byte, 1))
+	took := time.Since(began)
+	rest, _ := io.ReadAll(out)
+	_ = cmd.Wait() // the action has no job to do here, and says so
+	if err != nil {
+		t.Fatalf("%v: no line (%v) %s", args, err, bytes.TrimSpace(rest))
+	}
+	return took
 }
