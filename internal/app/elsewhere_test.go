@@ -26,6 +26,7 @@ type elsewhere struct {
 	t     testing.TB
 	ns    string
 	cable netip.Addr // this machine's end
+	typed string     // what the program reads
 }
 
 // newElsewhere skips where namespaces cannot be made.
@@ -51,9 +52,10 @@ func newElsewhere(t testing.TB) *elsewhere {
 	inside("link", "set", "lo", "up")
 	inside("addr", "add", e.cable.Next().String()+"/30", "dev", theirs)
 	inside("link", "set", theirs, "up")
-	inside("link", "add", "nowhere", "type", "dummy")
+	inside("link", "add", "nowhere", "type", "veth", "peer", "name", "nobody")
 	inside("addr", "add", "192.0.2.1/24", "dev", "nowhere")
 	inside("link", "set", "nowhere", "up")
+	inside("link", "set", "nobody", "up")
 	inside("neigh", "add", "192.0.2.2", "lladdr", "02:00:00:00:00:02", "dev", "nowhere")
 	inside("route", "add", "default", "via", "192.0.2.2")
 	return e
@@ -115,7 +117,7 @@ func (e *elsewhere) run(w *world, binary string, args ...string) (r ending, said
 	cmd := exec.CommandContext(e.t.Context(), "ip", append([]string{"netns", "exec", e.ns, binary, "--json"}, args...)...)
 	cmd.Dir, cmd.Env = w.dir, append(os.Environ(), "APPSTACK_AGE_KEY="+w.identity)
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(e.typed), &out, &errs
 	err := cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		e.t.Fatal(err, exit)
@@ -177,8 +179,14 @@ func TestFromElsewhere(t *testing.T) {
 	t.Logf("that there is no way to the guest is said after %s", time.Since(began))
 
 	w.write("appstack.yaml", through(key))
-	if r, said := e.run(w.world, binary, "destroy", "--env", "dev", "--yes"); r.Status != report.Destroyed {
-		t.Errorf("destroy ends %s: %s\n%s", r.Status, r.Error, said)
+	for _, tt := range []struct {
+		typed string
+		want  report.Status
+	}{{"yes\n", report.Failed}, {"shop/dev\n", report.Destroyed}} {
+		e.typed = tt.typed
+		if r, said := e.run(w.world, binary, "destroy", "--env", "dev"); r.Status != tt.want {
+			t.Errorf("destroy with %q typed ends %s, want %s: %s\n%s", tt.typed, r.Status, tt.want, r.Error, said)
+		}
 	}
 }
 
