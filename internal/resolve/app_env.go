@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"maps"
+	"net/url"
 	"slices"
 
 	"github.com/org/appstack-action/templates"
@@ -20,9 +21,7 @@ func (b *osBuilder) envFiles() {
 			vars[name] = value
 		}
 	}
-	if a.IndexURL != "" {
-		vars["PIP_INDEX_URL"] = a.IndexURL
-	}
+	maps.Copy(vars, indexVars(a.IndexURL))
 	always := make(map[string]bool)
 	if a.Postgres != nil {
 		always["DATABASE_URL"], always["PGPASSWORD"] = true, true
@@ -34,6 +33,20 @@ func (b *osBuilder) envFiles() {
 	for _, job := range a.Cron {
 		b.ownEnvFile("cron-"+job.Name, job.Env)
 	}
+}
+
+// indexVars are the variables by which pip finds the stack's index. Of one without TLS
+// pip takes nothing unless told that this is meant, which the stack did by naming it.
+func indexVars(index string) map[string]string {
+	u, err := url.Parse(index)
+	if index == "" || err != nil {
+		return nil
+	}
+	vars := map[string]string{"PIP_INDEX_URL": index}
+	if u.Scheme == "http" {
+		vars["PIP_TRUSTED_HOST"] = u.Host
+	}
+	return vars
 }
 
 // envFile asks for an env file that root writes and the app's user may read.

@@ -82,7 +82,7 @@ func (b *osBuilder) python() {
 			Hint:    "leave `version` out, or take a `template` whose distribution has it",
 		})
 	}
-	for _, name := range []string{"build_python", "uv_constraints.py", "import_check.py"} {
+	for _, name := range []string{"build_python", "python_requirements.py", "import_check.py"} {
 		b.script(path.Join(libDir, name), templates.Script("scripts/"+name))
 	}
 }
