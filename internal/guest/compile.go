@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"io/fs"
@@ -134,7 +135,7 @@ func (c compiler) task(s *plan.Step) (task, error) {
 		t.code = words("set_locale", name)
 	case "database":
 		db := c.want.Databases[name]
-		t.code = words("set_database", name, db.Owner, db.Encoding)
+		t.code = words("set_database", name, db.Owner, cmp.Or(db.User, db.Owner), db.Encoding)
 		t.data = databaseSQL(db)
 	case "release":
 		c.release(&t)

@@ -46,6 +46,8 @@ func (e *StepError) Hint() string {
 		return "another program holds dpkg's lock on the machine, perhaps its daily update; run again when it is done"
 	case strings.Contains(e.Tail, "No space left on device"):
 		return "the machine's disk is full: grow it (guest.disk) or clean up"
+	case strings.Contains(e.Tail, "E: Unable to locate package"):
+		return "the machine's distribution has no such package: look at `packages` and the app's `version` in the stack file, and at the apt sources"
 	case strings.Contains(e.Tail, "Temporary failure resolving"):
 		return "the machine cannot resolve names: look at its resolv.conf and its way out"
 	}

@@ -119,7 +119,7 @@ func observation(want *machine.OS) string {
 	for _, name := range sortedKeys(want.Databases) {
 		db := want.Databases[name]
 		b.WriteString("PGPASSWORD=" + quote(db.Password.Reveal()) + "; export PGPASSWORD\n")
-		line("database", name, db.Owner)
+		line("database", name, cmp.Or(db.User, db.Owner))
 	}
 	line("kept", sortedKeys(want.Databases)...)
 	b.WriteString("unset PGPASSWORD\necho end\n")

@@ -21,8 +21,11 @@ func TestDatabase(t *testing.T) {
 	g := lab.Guest(t)
 	const password = `canary it's \ "quoted" $HOME :x` + "\té"
 	want := &machine.OS{
-		Packages:  map[string]string{"postgresql": ""},
-		Databases: map[string]machine.Database{"pote": {Owner: "pote", Password: secret.New(password), Encoding: "UTF8", Extensions: []string{"pg_trgm"}}},
+		Packages: map[string]string{"postgresql": ""},
+		Databases: map[string]machine.Database{
+			"pote":   {Owner: "pote", Password: secret.New(password), Encoding: "UTF8", Extensions: []string{"pg_trgm"}},
+			"ledger": {Owner: "books", User: "clerk", Password: secret.New("canary clerk"), Encoding: "LATIN1", Extensions: []string{"uuid-ossp"}},
+		},
 	}
 	c := dial(t, options(g))
 	mustApply(t, c, want)
@@ -35,9 +38,16 @@ func TestDatabase(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	converged(t, c, want)
+	// The role that is not the owner may do what the owner may.
+	g.Run(t, "PGPASSWORD='canary clerk' psql -h 127.0.0.1 -U clerk -d ledger -qc 'CREATE TABLE t (x int); ALTER TABLE t OWNER TO books; DROP TABLE t'; cd /; runuser -u postgres -- psql -qc 'REVOKE books FROM clerk'; systemctl stop postgresql@15-main")
+	if p, _ := todo(t, c, want); p.String() != "lab: 0 to add, 2 to change, 0 to remove\n  ~ set database ledger: PostgreSQL does not run\n  ~ set database pote: PostgreSQL does not run\n" {
+		t.Errorf("with PostgreSQL stopped:\n%s", p)
+	}
+	mustApply(t, c, want)
+	converged(t, c, want)
 	want.Databases = nil
 	p, _ = todo(t, c, want)
-	if !p.Empty() || len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "pote left the stack and is kept") {
+	if !p.Empty() || len(p.Notes) != 2 || !strings.Contains(p.Notes[1], "pote left the stack and is kept") {
 		t.Errorf("got %s", p)
 	}
 	if out := g.Run(t, "cd /; runuser -u postgres -- psql -At -d pote -c '\\dt'; grep -rl canary /var/log /var/lib/appstack 2>/dev/null; journalctl --no-pager | grep canary; true"); !strings.HasPrefix(out, "public|kept|table") || strings.Contains(out, "canary") || strings.Contains(out, "/var/log") {

@@ -148,13 +148,17 @@ psql_as_postgres() {
 	setpriv --reuid postgres --regid postgres --init-groups "$psql" -X -A -t -q -F '	' -v ON_ERROR_STOP=1 "$@"
 }
 
-# database NAME ROLE reports it and its extensions, and tries to log in with
-# $PGPASSWORD. cd: postgres may not enter root's home.
+# database NAME LOGIN reports it and its extensions, whether the role has the owner's
+# rights, and tries to log in with $PGPASSWORD. cd: postgres may not enter root's home.
 database() {
-	find_psql || return 0
+	find_psql || {
+		[ -z "$psql" ] || echo down
+		return 0
+	}
 	cd /
-	psql_as_postgres -d postgres -v db="$1" <<-'SQL' 2>/dev/null
+	psql_as_postgres -d postgres -v db="$1" -v login="$2" <<-'SQL' 2>/dev/null
 		SELECT 'database', datname, pg_get_userbyid(datdba), pg_encoding_to_char(encoding) FROM pg_database WHERE datname = :'db';
+		SELECT 'member', datname FROM pg_database JOIN pg_roles ON rolname = :'login' WHERE datname = :'db' AND pg_has_role(pg_roles.oid, datdba, 'USAGE');
 	SQL
 	psql_as_postgres -d "$1" -v db="$1" <<-'SQL' 2>/dev/null
 		SELECT 'extension', :'db', extname FROM pg_extension WHERE extname <> 'plpgsql';

@@ -68,7 +68,7 @@ var fields = map[string]int{
 	"distribution": 1, "package": 2, "provided": 2, "user": 3, "group": 2, "key": 2,
 	"ours": 1, "file": 4, "hash": 2, "content": 2, "units": 1, "shown": 0, "stale": 1,
 	"firewall": 0, "release": 1, "failed": 1, "timezone": 1, "locale": 1,
-	"database": 3, "extension": 2, "login": 1, "guarded": 0, "end": 0,
+	"database": 3, "member": 1, "extension": 2, "login": 1, "down": 0, "guarded": 0, "end": 0,
 }
 
 func (p *parser) line(text string, lines *bufio.Scanner) error {
@@ -122,8 +122,10 @@ func (p *parser) fact(kind string, f []string) error {
 		p.os.Locale = strings.Trim(f[0], `"'`)
 	case "database":
 		put(&p.os.Databases, f[0], machine.Database{Owner: f[1], Encoding: f[2]})
-	case "extension":
-		return p.extension(f[0], f[1])
+	case "down":
+		p.os.DatabasesDown = true
+	case "extension", "member":
+		return p.database(kind, f[0], f[1])
 	case "login":
 		p.login[f[0]] = true
 	case "guarded":
@@ -160,13 +162,18 @@ func zone(target string) string {
 	return "Etc/UTC" // localtime(5): without the file
 }
 
-func (p *parser) extension(database, name string) error {
-	db, ok := p.os.Databases[database]
+// database takes a line about a database that was told of before.
+func (p *parser) database(kind, name, extension string) error {
+	db, ok := p.os.Databases[name]
 	if !ok {
-		return fmt.Errorf("extension of the unknown database %q", database)
+		return fmt.Errorf("%s of the unknown database %q", kind, name)
 	}
-	db.Extensions = append(db.Extensions, name)
-	p.os.Databases[database] = db
+	if kind == "member" {
+		db.Member = true
+	} else {
+		db.Extensions = append(db.Extensions, extension)
+	}
+	p.os.Databases[name] = db
 	return nil
 }
 

@@ -49,7 +49,7 @@ var answer = strings.Join([]string{
 	"failed\tdef",
 	"timezone\t/usr/share/zoneinfo/Europe/Berlin",
 	`locale	"C.UTF-8"`,
-	"database\tpote\tpote\tUTF8",
+	"database\tpote\tpote\tUTF8", "member\tpote",
 	"extension\tpote\tpg_trgm",
 	"login\tpote",
 	"end", "",
@@ -75,7 +75,7 @@ func TestParse(t *testing.T) {
 			{Text: "deny tcp 25 0.0.0.0/0 any 0.0.0.0/0 in"},
 		}},
 		Release:   &machine.Release{SHA: "abc", Failed: "def", Stale: true},
-		Databases: map[string]machine.Database{"pote": {Owner: "pote", Encoding: "UTF8", Extensions: []string{"pg_trgm"}, PasswordValid: true}},
+		Databases: map[string]machine.Database{"pote": {Owner: "pote", Encoding: "UTF8", Extensions: []string{"pg_trgm"}, PasswordValid: true, Member: true}},
 	}
 	got, err := parse(strings.NewReader(answer))
 	if err != nil {

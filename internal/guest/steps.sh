@@ -264,18 +264,27 @@ set_locale() {
 
 ## databases
 
+# start_cluster starts PostgreSQL itself: postgresql.service only stands for its clusters,
+# and is active when they have ended.
+start_cluster() {
+	pg_lsclusters -h | while read -r version name port rest; do
+		[ "$port" != 5432 ] || systemctl start "postgresql@$version-$name.service"
+	done
+}
+
 # set_database makes role and database what they are to be. Its input sets psql's
 # variable password, and ends with the extensions.
-set_database() { # NAME OWNER ENCODING
+set_database() { # NAME OWNER LOGIN ENCODING
 	systemctl start postgresql.service
+	[ -S /var/run/postgresql/.s.PGSQL.5432 ] || start_cluster
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		[ -S /var/run/postgresql/.s.PGSQL.5432 ] && break
 		sleep 1
 	done
 	cd /
 	remember $state/databases "$1"
-	setpriv --reuid postgres --regid postgres --init-groups \
-		psql -X -q -v ON_ERROR_STOP=1 -v db="$1" -v role="$2" -v encoding="$3" -d postgres
+	HOME=/ setpriv --reuid postgres --regid postgres --init-groups \
+		psql -X -q -w -v ON_ERROR_STOP=1 -v db="$1" -v owner="$2" -v login="$3" -v encoding="$4" -d postgres
 }
 
 ## release
@@ -390,6 +399,7 @@ remove_unit() {
 	rm -rf "/etc/systemd/system/$1.d"
 	remove_file "/etc/systemd/system/$1"
 	systemctl reset-failed "$1" 2>/dev/null || :
+	rm -f "$state/jobs/$1" # what job_ended noted
 	fresh "$1"
 	daemon_reload
 }

@@ -17,8 +17,11 @@ type OS struct {
 	Firewall     *Firewall           `json:"firewall,omitempty"`     // nil: not managed
 	Databases    map[string]Database `json:"databases,omitempty"`    // PostgreSQL databases by name
 	Release      *Release            `json:"release,omitempty"`      // the app's code; nil: no app
-	Timezone     string              `json:"timezone,omitempty"`     // zoneinfo name
-	Locale       string              `json:"locale,omitempty"`       // LANG
+	// DatabasesDown is observed only: PostgreSQL is installed and does not run, so that
+	// nothing is known of its databases.
+	DatabasesDown bool   `json:"databases_down,omitempty"`
+	Timezone      string `json:"timezone,omitempty"` // zoneinfo name
+	Locale        string `json:"locale,omitempty"`   // LANG
 	// Guarded is observed only: a run that was cut off has changed how this machine is
 	// reached, and the machine will undo that unless a new connection confirms it.
 	Guarded bool `json:"guarded,omitempty"`
@@ -100,12 +103,16 @@ type Rule struct {
 
 // Database is a PostgreSQL database with its owning role.
 type Database struct {
-	Owner      string       `json:"owner"`
+	Owner string `json:"owner"`
+	// User is the role that the app logs in as, a member of Owner; empty: Owner itself.
+	User       string       `json:"user,omitempty"`
 	Password   secret.Value `json:"-"`
 	Encoding   string       `json:"encoding,omitempty"`
 	Extensions []string     `json:"extensions,omitempty"`
 	// PasswordValid is observed only: logging in with the desired password works.
 	PasswordValid bool `json:"password_valid,omitempty"`
+	// Member is observed only: the desired User is the owner or a member of it.
+	Member bool `json:"member,omitempty"`
 }
 
 // Release is the app's code on the machine: a directory Dir/releases/SHA, or

@@ -97,7 +97,11 @@ func (d *osDiff) databases() {
 	for _, name := range sorted(d.want.Databases) {
 		want := d.want.Databases[name]
 		have, ok := d.have.Databases[name]
-		if !ok {
+		switch {
+		case d.have.DatabasesDown:
+			d.add(Set, "database", name, "PostgreSQL does not run", Hot)
+			continue
+		case !ok:
 			d.add(Create, "database", name, "missing", Hot)
 			continue
 		}
@@ -119,6 +123,9 @@ func databaseCauses(have, want machine.Database) []string {
 	var causes []string
 	if want.Owner != have.Owner {
 		causes = append(causes, fmt.Sprintf("owner %s → %s", have.Owner, want.Owner))
+	}
+	if want.User != "" && want.User != want.Owner && !have.Member && want.Owner == have.Owner {
+		causes = append(causes, fmt.Sprintf("%s is no member of %s", want.User, want.Owner))
 	}
 	if !want.Password.IsZero() && !have.PasswordValid {
 		causes = append(causes, "password differs")

@@ -380,6 +380,15 @@ shop/dev: 0 to add, 1 to change, 0 to remove
   ~ set database pote: owner postgres → pote, password differs, extension pg_trgm missing
   note: database pote has the encoding SQL_ASCII, not UTF8: only a new database can have another
 `},
+	{"database whose user is no member of its owner", &machine.OS{Databases: map[string]machine.Database{"pote": {Owner: "owners", PasswordValid: true}, "old": {Owner: "owners", PasswordValid: true, Member: true}}},
+		&machine.OS{Databases: map[string]machine.Database{"pote": {Owner: "owners", User: "pote", Password: secret.New("geheim")}, "old": {Owner: "owners", User: "pote", Password: secret.New("geheim")}}}, `
+shop/dev: 0 to add, 1 to change, 0 to remove
+  ~ set database pote: pote is no member of owners
+`},
+	{"database whose server does not run", &machine.OS{DatabasesDown: true}, &machine.OS{Databases: map[string]machine.Database{"pote": {Owner: "pote"}}}, `
+shop/dev: 0 to add, 1 to change, 0 to remove
+  ~ set database pote: PostgreSQL does not run
+`},
 	{"database that left the stack", &machine.OS{Databases: map[string]machine.Database{"pote": {Owner: "pote"}}}, &machine.OS{}, `
 shop/dev: no changes
   note: database pote left the stack and is kept; drop it by hand when its data is worth nothing
