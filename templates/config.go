@@ -24,6 +24,7 @@ type Config struct {
 	Database   string // dumped before a migration
 	Services   []ConfigService
 	Jobs       []string // units of cron jobs
+	BackupUnit string   // what dumps the database by the clock
 	Before     []string // hooks
 	After      []string
 }
@@ -94,6 +95,7 @@ check={{sh .Check}}
 database={{sh .Database}}
 services={{join .ServiceNames}}
 jobs={{join .Jobs}}
+backup_unit={{sh .BackupUnit}}
 has_before_deploy={{if .Before}}yes{{end}}
 has_after_deploy={{if .After}}yes{{end}}
 

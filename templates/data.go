@@ -9,18 +9,19 @@ import (
 
 // Dump is what backup and restore_db.sh know about a database.
 type Dump struct {
-	Database, Owner, Encoding string
-	Dir                       string
-	Keep                      int
-	Units                     []string // stopped while a dump is put back
+	Database, Owner string
+	Dir             string
+	Keep            int
+	Units           []string // stopped while a dump is put back
+	Jobs            []string // units that wait meanwhile
 }
 
 // File returns the settings as a shell script that only sets variables.
 func (d Dump) File() string {
 	return fmt.Sprintf("# Written by appstack; a change here lasts until its next run.\n"+
-		"database=%s\nowner=%s\nencoding=%s\nbackup_dir=%s\nbackup_keep=%d\nunits=%s\n",
-		ShellQuote(d.Database), ShellQuote(d.Owner), ShellQuote(d.Encoding), ShellQuote(d.Dir), d.Keep,
-		ShellQuote(strings.Join(d.Units, " ")))
+		"database=%s\nowner=%s\nbackup_dir=%s\nbackup_keep=%d\nunits=%s\njobs=%s\n",
+		ShellQuote(d.Database), ShellQuote(d.Owner), ShellQuote(d.Dir), d.Keep,
+		ShellQuote(strings.Join(d.Units, " ")), ShellQuote(strings.Join(d.Jobs, " ")))
 }
 
 // Backup returns the unit that dumps the database.

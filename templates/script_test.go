@@ -18,7 +18,7 @@ import (
 // everything in it.
 func scripts() map[string]string {
 	all := map[string]string{"deploy_app.sh": templates.DeployScript()}
-	for _, name := range []string{"backup", "restore_db.sh", "notify", "build_python"} {
+	for _, name := range []string{"backup", "restore_db.sh", "notify", "job_ended", "build_python"} {
 		all[name] = templates.Script("scripts/" + name)
 	}
 	return all

@@ -22,7 +22,7 @@ type Service struct {
 	Sandbox     Sandbox
 }
 
-// Job is a oneshot unit that a timer starts.
+// Job is a unit that a timer starts and that ends by itself.
 type Job struct {
 	Mark        string
 	Description string

@@ -66,7 +66,7 @@ func writeApp(out io.Writer, r report.Report) error {
 func lastRun(j machine.Job) string {
 	switch {
 	case j.At.IsZero():
-		return "has not run since the guest's start"
+		return "has not run yet"
 	case j.Result == "exit-code":
 		return fmt.Sprintf("failed with exit status %d at %s", j.Exit, j.At.Format(time.RFC3339))
 	case j.Result != "success":

@@ -25,7 +25,7 @@ type Service struct {
 	State string `json:"state"` // systemd's ActiveState: "active", "failed"
 }
 
-// Job is one of the app's cron jobs with its last run since the guest's boot.
+// Job is one of the app's cron jobs with its last run, or the timer's dump of the database.
 type Job struct {
 	Unit   string    `json:"unit"`
 	Result string    `json:"result"`      // systemd's Result: "success", "exit-code", "timeout"; "" before the first run

@@ -181,6 +181,9 @@ func (b *osBuilder) appConfig() string {
 	}
 	if a.Postgres != nil {
 		c.Database = a.Postgres.Database
+		if a.Postgres.Backup != nil {
+			c.BackupUnit = backupUnit(env) + ".service"
+		}
 	}
 	for _, s := range sortedServices(env) {
 		c.Services = append(c.Services, b.serviceConfig(s))

@@ -15,9 +15,12 @@ import (
 // shows pote-cron-fetch.timer.
 func cronUnit(env *stack.Env, job string) string { return env.Project + "-cron-" + job }
 
-// cron asks for a timer and a oneshot unit for each job.
+// cron asks for a timer and a unit for each job.
 func (b *osBuilder) cron() {
 	env, a := b.env, b.env.App
+	if len(a.Cron) > 0 {
+		b.jobEnded()
+	}
 	for i, job := range a.Cron {
 		calendar, err := onCalendar(job.Schedule)
 		if err != nil {
@@ -41,6 +44,11 @@ func (b *osBuilder) cron() {
 		b.unit(name+".timer", templates.Timer{Mark: b.mark(), Description: about, OnCalendar: calendar}.Unit(),
 			machine.Unit{Enabled: true, Active: true})
 	}
+}
+
+// jobEnded asks for what notes the result of jobs and scheduled dumps.
+func (b *osBuilder) jobEnded() {
+	b.script(path.Join(libDir, "job_ended"), templates.Script("scripts/job_ended"))
 }
 
 // seconds writes a duration for systemd, an hour if it is zero.

@@ -21,12 +21,9 @@ func (b *osBuilder) postgres() {
 	b.install("postgresql", "postgresql-client")
 	b.os.Units["postgresql.service"] = machine.Unit{Enabled: true, Active: true}
 	b.os.Databases = map[string]machine.Database{g.Database: {
-		Owner: g.Owner, Password: secret.New(g.Password), Encoding: g.Encoding, Extensions: g.Extensions,
+		Owner: g.Owner, User: g.User, Password: secret.New(g.Password), Encoding: g.Encoding, Extensions: g.Extensions,
 	}}
-	if g.Owner != g.User {
-		b.problems.Errorf(b.env.Pos("app.postgres.owner"), "the owner of the database has to be its user, %s", g.User)
-	}
-	dump := templates.Dump{Database: g.Database, Owner: g.Owner, Encoding: g.Encoding, Dir: defaultBackupDir, Keep: 7}
+	dump := templates.Dump{Database: g.Database, Owner: g.Owner, Dir: defaultBackupDir, Keep: 7}
 	if g.Backup != nil {
 		dump.Dir, dump.Keep = g.Backup.Dir, g.Backup.Keep
 		b.backupTimer(g.Backup)
@@ -34,10 +31,16 @@ func (b *osBuilder) postgres() {
 	for _, s := range sortedServices(b.env) {
 		dump.Units = append(dump.Units, unitName(b.env, s.Name))
 	}
+	for _, job := range b.env.App.Cron {
+		dump.Jobs = append(dump.Jobs, cronUnit(b.env, job.Name)+".service")
+	}
 	b.file(configDir+"/backup.conf", dump.File())
 	b.script(path.Join(libDir, "backup"), templates.Script("scripts/backup"))
 	b.script(restoreScript, templates.Script("scripts/restore_db.sh"))
 }
+
+// backupUnit is the name of the units that dump the database, without their kind.
+func backupUnit(env *stack.Env) string { return env.Project + "-backup" }
 
 // backupTimer asks for the dumps that are made by the clock.
 func (b *osBuilder) backupTimer(backup *stack.Backup) {
@@ -46,8 +49,9 @@ func (b *osBuilder) backupTimer(backup *stack.Backup) {
 		b.problems.Errorf(b.env.Pos("app.postgres.backup.schedule"), "%v", err)
 		return
 	}
-	name := b.env.Project + "-backup"
+	name := backupUnit(b.env)
 	about := "Dump of the database of " + b.env.Project + " (" + b.env.Name + ")"
+	b.jobEnded()
 	b.unit(name+".service", templates.Backup(b.mark(), about, b.env.App.Notify), machine.Unit{})
 	b.unit(name+".timer", templates.Timer{Mark: b.mark(), Description: about, OnCalendar: calendar}.Unit(),
 		machine.Unit{Enabled: true, Active: true})

@@ -1,6 +1,6 @@
 package resolve
 
-// Cron jobs are systemd timers, not files in /etc/cron.d. A oneshot unit never runs
+// Cron jobs are systemd timers, not files in /etc/cron.d. A unit never runs
 // twice at once; it has a time limit, the services' sandbox and env files, a result
 // that `systemctl show` tells, its output in the journal, and OnFailure= to mail
 // about it; a timer makes up for a run that was missed. In cron.d each of these

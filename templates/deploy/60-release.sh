@@ -179,24 +179,15 @@ status() {
 		unit_state "$unit"
 		echo "service=$name $active"
 	done
-	for job in $jobs; do
+	for job in $jobs $backup_unit; do
 		job_state "$job"
 		echo "job=$job $result $main_status $ended"
 	done
 }
 
-# job_state sets $result, $main_status and $ended, the seconds since 1970 when a job
-# last ended; 0 if it has not run since the guest's boot.
+# job_state sets $result, $main_status and $ended, the seconds since 1970, of a job's
+# last run, as job_ended noted them; $ended is 0 before the first.
 job_state() {
-	result='' main_status=0 ended=0
-	job_facts=$(TZ=UTC systemctl show --property=Result --property=ExecMainStatus --property=ExecMainExitTimestamp "$1")
-	while IFS='=' read -r key value; do
-		case $key in
-		Result) result=$value ;;
-		ExecMainStatus) main_status=$value ;;
-		ExecMainExitTimestamp) [ -z "$value" ] || ended=$(date -d "$value" +%s) ;;
-		esac
-	done <<EOF
-$job_facts
-EOF
+	result=none main_status=0 ended=0
+	[ ! -r "$JOBS/$1" ] || read -r result main_status ended <"$JOBS/$1"
 }

@@ -26,7 +26,7 @@ pause_jobs() {
 	pause_end=$((clock + pause_timeout * 100))
 	for job in $jobs; do
 		unit_state "$job"
-		while [ "$active" = activating ]; do
+		while [ "$active" = active ]; do
 			clock
 			[ "$clock" -lt "$pause_end" ] || {
 				say "warning: $job still runs, with the release that served when it began"
@@ -87,7 +87,8 @@ migrate_database() {
 	[ -n "$migrates" ] || return 0
 	begin migrate
 	if [ -n "$database" ]; then
-		dump=$("$LIB/backup" "before-$sha") || die 5 'cannot dump the database before its migration; the old release serves'
+		# Twelve digits are as unique, and the report shows them as they are.
+		dump=$("$LIB/backup" "before-$(printf %.12s "$sha")") || die 5 'cannot dump the database before its migration; the old release serves'
 		say "dump: $dump"
 	fi
 	for_each_part migrate || {
@@ -207,7 +208,7 @@ done
 
 # What the configuration may leave out.
 app='' user='' repo='' source='' branch='' known_hosts=/dev/null env_files='' keep=5 build_id=''
-app_build='' app_migrate='' migrates='' check='' database='' services='' jobs=''
+app_build='' app_migrate='' migrates='' check='' database='' services='' jobs='' backup_unit=''
 has_before_deploy='' has_after_deploy='' settle=3 drain=5 pause_timeout=60
 name='' service_env_files='' unit='' dir='.' port=0 build='' migrate='' health_path='' health_port=0 health_timeout=60
 [ -r "$CONF" ] || die 1 "cannot read $CONF: this guest has not been configured"
