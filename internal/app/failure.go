@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 
 	"github.com/org/appstack-action/internal/apply"
 	"github.com/org/appstack-action/internal/guest"
@@ -124,6 +125,9 @@ func (e *UsageError) Error() string { return e.Text }
 func (s *session) fail(ctx context.Context, err error) report.Status {
 	r := &s.report
 	r.Reason, r.Error, r.Hint = Reason(err), err.Error(), Hint(err)
+	if r.Reason == report.MigrateFailed && r.Dump != "" {
+		r.Hint = s.restoreHint()
+	}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		r.Reason = report.WasCancelled
@@ -138,6 +142,13 @@ func (s *session) fail(ctx context.Context, err error) report.Status {
 		return report.RolledBack
 	}
 	return report.Failed
+}
+
+// restoreHint tells how to put the database back as it was before a migration.
+func (s *session) restoreHint() string {
+	return fmt.Sprintf("what the migration did before it failed is still in the database; to put it back as it was: "+
+		"appstack restore --project %s --env %s --from %s, or on the guest: restore_db.sh %s",
+		s.report.Project, s.report.Env, path.Base(s.report.Dump), s.report.Dump)
 }
 
 // doneSoFar tells how far an interrupted run came.

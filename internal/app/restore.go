@@ -20,6 +20,11 @@ func restore(ctx context.Context, s *session) error {
 	if len(s.target.Want.OS.Databases) == 0 {
 		return &UsageError{s.target.Name + " has no database"}
 	}
+	if s.run.Confirm != nil {
+		if err := s.run.Confirm(s.target.Name); err != nil {
+			return err
+		}
+	}
 	ctx, release, err := s.hold(ctx, have.Guest)
 	if err != nil {
 		return err

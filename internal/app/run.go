@@ -54,7 +54,7 @@ type Run struct {
 	View      View
 	Publisher Publisher // nil: nobody but the view
 	Tell      func(diag.List)
-	// Confirm asks before a guest is destroyed; nil: it was asked for elsewhere.
+	// Confirm asks before a guest is destroyed or a dump restored; nil: it was asked for elsewhere.
 	Confirm func(target string) error
 	Trace   func(what string, took time.Duration) // hears how long calls and steps took
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type session struct {
 
 	mu     sync.Mutex
 	report report.Report
+	part   string // of the deploy, as its script calls it: "==> migrate"
 }
 
 func (r *Run) newSession(command string, reach *reach, t resolve.Target) *session {
@@ -107,8 +109,26 @@ const servingWait = 15 * time.Second
 // Begin implements plan.Progress.
 func (s *session) Begin(step plan.Step) { s.show.Begin(step) }
 
-// Line implements plan.Progress.
-func (s *session) Line(step plan.Step, line string) { s.show.Line(step, line) }
+// Line implements plan.Progress: the dump that a deploy makes is for the report.
+func (s *session) Line(step plan.Step, line string) {
+	if step.Resource.Kind == "release" {
+		s.mu.Lock()
+		s.note(line)
+		s.mu.Unlock()
+	}
+	s.show.Line(step, line)
+}
+
+// note takes the dump's path out of what the deploy script prints. It comes before the
+// migration's own words, which could name another. The caller holds mu.
+func (s *session) note(line string) {
+	if strings.HasPrefix(line, "==> ") {
+		s.part = line
+	}
+	if dump, ok := strings.CutPrefix(line, "    dump: "); ok && s.part == "==> migrate" && s.report.Dump == "" {
+		s.report.Dump = dump
+	}
+}
 
 // Wait implements plan.Progress.
 func (s *session) Wait(what string, since time.Duration) { s.show.Wait(what, since) }

@@ -6,16 +6,23 @@ import (
 	"testing"
 )
 
-// What is to be destroyed has to be typed.
+// What cannot be undone is confirmed by the environment's name, and by nothing else.
 func TestConfirm(t *testing.T) {
-	for typed, want := range map[string]bool{"shop/dev\n": true, " shop/dev \r\n": true, "shop/dev": true, "yes\n": false, "y\n": false, "\n": false, "": false, "shop/qa\n": false, "dev\n": false} {
-		var asked bytes.Buffer
-		g := &globals{Stdin: strings.NewReader(typed), Stderr: &asked}
-		if err := g.confirm("shop/dev"); (err == nil) != want {
-			t.Errorf("%q: %v", typed, err)
+	for command, question := range questions {
+		for answer, ok := range map[string]bool{"pote/prod\n": true, "pote/prod": true, " pote/prod \r\n": true, "yes\n": false, "\n": false, "": false, "prod\n": false, "pote/prod2\n": false} {
+			var asked bytes.Buffer
+			g := &globals{Stdin: strings.NewReader(answer), Stderr: &asked}
+			if err := g.confirm(question, "pote/prod"); (err == nil) != ok {
+				t.Errorf("%s, answered with %q: %v", command, answer, err)
+			}
+			if !strings.HasSuffix(asked.String(), "Type pote/prod to go on: ") {
+				t.Errorf("%s asks %q", command, &asked)
+			}
 		}
-		if !strings.Contains(asked.String(), "Type shop/dev to go on") {
-			t.Errorf("it asks %q", &asked)
+	}
+	for _, command := range []string{"destroy", "restore"} {
+		if questions[command] == "" {
+			t.Errorf("%s asks nothing", command)
 		}
 	}
 }

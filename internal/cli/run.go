@@ -69,7 +69,9 @@ differs from the stack file.`, "  appstack status\n  appstack status --env prod 
 	{
 		"restore", "Put a dump of the database back", `restore puts a dump in the place of the app's database: a file here, which is sent, or
 else a dump on the guest, by its path or by its name among the stack's backups. The
-database as it was stays beside it, as NAME_before_restore, until the next restore.`, "  appstack restore --env dev --from pote-20261122T030000Z-scheduled.dump\n  appstack restore --env dev --from ./production.dump", restoreFlags,
+database as it was stays beside it, as NAME_before_restore, until the next restore.
+While it is switched the services stand still and cron jobs wait. It asks for the
+environment's name, and is a command for people alone: the action has none.`, "  appstack restore --env dev --from pote-20261122T030000Z-scheduled.dump\n  appstack restore --env dev --from ./production.dump", restoreFlags,
 	},
 	{
 		"destroy", "Remove guests with everything in them", `destroy removes the guests of the named environment from Proxmox. It touches only
@@ -100,6 +102,7 @@ func rollbackFlags(c *cobra.Command, f *runFlags) {
 
 func restoreFlags(c *cobra.Command, f *runFlags) {
 	c.Flags().StringVar(&f.dump, "from", "", "`dump` to put back")
+	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
 }
 
 func destroyFlags(c *cobra.Command, f *runFlags) {
@@ -150,8 +153,8 @@ func (g *globals) run(ctx context.Context, name string, f *runFlags) error {
 		Overrides: overrides(f.allowIPConflicts), TrustOnFirstUse: f.trust, Parallel: f.parallel, Dump: f.dump,
 		Commit: g.localCommit, Holder: holder(g.Getenv), Hide: g.hide, View: screen, Tell: g.tellAll, Trace: times.add,
 	}
-	if name == "destroy" && !f.yes {
-		r.Confirm = g.confirm
+	if question := questions[name]; question != "" && !f.yes {
+		r.Confirm = func(target string) error { return g.confirm(question, target) }
 	}
 	reports, err := r.Do(ctx)
 	screen.close()
@@ -211,12 +214,18 @@ func (g *globals) reported(err error) error {
 	return err
 }
 
-// confirm asks for the name of what is to be destroyed.
-func (g *globals) confirm(target string) error {
-	fmt.Fprintf(g.Stderr, "This removes the guest of %s with everything in it. Type %s to go on: ", target, target)
+// questions are what a command that cannot be undone says before it asks for a name.
+var questions = map[string]string{
+	"destroy": "This removes the guest of %s with everything in it.",
+	"restore": "This puts the dump in the place of the database of %s, whose services stand still meanwhile.",
+}
+
+// confirm asks for the name of what is to be changed beyond recall.
+func (g *globals) confirm(question, target string) error {
+	fmt.Fprintf(g.Stderr, question+" Type %s to go on: ", target, target)
 	line, _ := bufio.NewReader(g.Stdin).ReadString('\n')
 	if strings.TrimSpace(line) != target {
-		return errors.New("not confirmed; nothing was removed")
+		return errors.New("not confirmed; nothing was changed")
 	}
 	return nil
 }

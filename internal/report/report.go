@@ -89,6 +89,7 @@ type Report struct {
 	Branch    string `json:"branch,omitempty"`
 	SHA       string `json:"sha,omitempty"`
 	Release   string `json:"release,omitempty"` // commit that serves now
+	Dump      string `json:"dump,omitempty"`    // of the database before its migration: a path on the guest
 	CommitURL string `json:"-"`
 	RunURL    string `json:"run_url,omitempty"`
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"time"
 
@@ -147,6 +148,7 @@ func facts(r Report) []string {
 	add(r.IP != "", code(r.IP))
 	add(r.SHA != "", "commit "+link(code(short(r.SHA)), r.CommitURL)+ofBranch(r.Branch))
 	add(r.Release != "" && r.Release != r.SHA && !r.Failed(), "serving "+code(short(r.Release)))
+	add(r.Dump != "", "database dumped before its migration to "+code(path.Base(r.Dump)))
 	add(r.Took > 0, took(r.Took))
 	add(r.RunURL != "", link("log", r.RunURL))
 	return f
