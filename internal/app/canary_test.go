@@ -59,7 +59,7 @@ func TestCanary(t *testing.T) {
 		clean(t, canaries, "the comment", report.Comment(r))
 	}
 	clean(t, canaries, "Proxmox", w.proxmoxSays(first))
-	w.searchGuest(canaries)
+	w.searchGuest(canaries, "640 root:appuser /srv/app/.env.dev\n", "shop-web.service\n")
 }
 
 // plantCanaries sets the app's secrets, and names those that were made before by a part
@@ -193,8 +193,9 @@ func (w *databaseWorld) proxmoxSays(r report.Report) string {
 	return all
 }
 
-// searchGuest looks through the files, the journal and the processes of the guest.
-func (w *databaseWorld) searchGuest(canaries map[string]string) {
+// searchGuest looks through the files, the journal and the processes of the guest, which
+// are to have secrets in these files, with their modes, and processes of these units.
+func (w *databaseWorld) searchGuest(canaries map[string]string, files, units string) {
 	w.t.Helper()
 	control := "canary" + rand.Text()
 	patterns := strings.Join(append(slices.Collect(maps.Values(canaries)), control), "\n") + "\n"
@@ -208,7 +209,7 @@ journalctl --no-pager --output=cat | grep -Ff /root/patterns
 echo "# processes"
 for p in /proc/[0-9]*; do grep -qsFf /root/patterns $p/environ && sed -n "s|.*/\(..*\)|\1|p" $p/cgroup; done | sort -u
 rm /root/patterns`, patterns)
-	want := "# files\n640 root:appuser /srv/app/.env.dev\n# journal\n" + control + "\n# processes\nshop-web.service\n"
+	want := "# files\n" + files + "# journal\n" + control + "\n# processes\n" + units
 	if out != want {
 		for name, canary := range canaries {
 			out = strings.ReplaceAll(out, canary, "<"+name+">")

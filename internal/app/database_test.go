@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,22 +42,34 @@ func newDatabaseWorld(t *testing.T, repo string) *databaseWorld {
 // shell runs a command in the guest, as root, with text on its standard input.
 func (w *databaseWorld) shell(command, input string) string {
 	w.t.Helper()
+	out, err := w.try(command, input)
+	if err != nil {
+		w.t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return out
+}
+
+// try is shell for a command or a guest that may fail; the output is its errors then.
+func (w *databaseWorld) try(command, input string) (string, error) {
 	c, err := ssh.Dial("tcp", w.addr.String()+":22", &ssh.ClientConfig{
 		User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(w.key)}, Timeout: 10 * time.Second,
 		HostKeyCallback: ssh.InsecureIgnoreHostKey(), // on the lab's own bridge
 	})
-	w.must(err)
+	if err != nil {
+		return "", err
+	}
 	defer c.Close()
 	s, err := c.NewSession()
-	w.must(err)
-	s.Stdin = strings.NewReader(input)
-	var errs bytes.Buffer
-	s.Stderr = &errs
-	out, err := s.Output(command)
 	if err != nil {
-		w.t.Fatalf("%s: %v\n%s%s", command, err, out, errs.Bytes())
+		return "", err
 	}
-	return string(out)
+	s.Stdin = strings.NewReader(input)
+	var out, errs bytes.Buffer
+	s.Stdout, s.Stderr = &out, &errs
+	if err := s.Run(command); err != nil {
+		return out.String() + errs.String(), err
+	}
+	return out.String(), nil
 }
 
 // sql runs a statement in the app's database.
@@ -86,6 +99,14 @@ func TestRestoreAndStatus(t *testing.T) {
 	text := w.shell("cat "+dump, "")
 	w.sql("TRUNCATE notes; INSERT INTO notes VALUES ('lost')")
 
+	asked := ""
+	reports, err := w.run(t.Context(), "restore", func(r *app.Run) {
+		r.Dump, r.Confirm = dump, func(target string) error { asked = target; return errors.New("rather not") }
+	})
+	w.must(err)
+	if got := w.sql("SELECT * FROM notes"); asked != "shop/dev" || reports[0].Status != report.Failed || got != "lost" {
+		t.Errorf("not confirmed, the restore asks about %q, ends %s, and the table has %q", asked, reports[0].Status, got)
+	}
 	if r := w.restore(filepath.Base(dump)); r.Status != report.Live {
 		t.Fatalf("restore ends %s: %s\n%s", r.Status, r.Error, r.Hint)
 	}
@@ -117,7 +138,7 @@ func (w *databaseWorld) status(one string) {
 	bad := w.commit("bad", map[string][]byte{"build.js": []byte("process.exit(7)")})
 	w.do("apply", bad)
 	before := time.Now().Add(-time.Minute)
-	w.shell("systemctl start shop-cron-tick.service || true", "")
+	w.shell("systemctl start --wait shop-cron-tick.service || true", "")
 	r := w.do("status", bad)
 	if r.Guest != "running" || r.Release != one || steps(r.Plan) != "deploy release "+bad || r.App == nil {
 		w.t.Fatalf("guest %s, release %s, app %+v:\n%s", r.Guest, r.Release, r.App, r.Plan)
@@ -126,7 +147,7 @@ func (w *databaseWorld) status(one string) {
 		len(a.Services) != 1 || a.Services[0].Name != "web" || a.Services[0].State != "active" {
 		w.t.Errorf("got %+v", a)
 	}
-	if len(r.App.Jobs) != 1 {
+	if len(r.App.Jobs) != 2 || r.App.Jobs[1].Unit != "shop-backup.service" || !r.App.Jobs[1].At.IsZero() {
 		w.t.Fatalf("got the jobs %+v", r.App.Jobs)
 	}
 	if j := r.App.Jobs[0]; j.Unit != "shop-cron-tick.service" || j.Result != "exit-code" || j.Exit != 3 || j.At.Before(before) || j.At.After(time.Now().Add(time.Minute)) {

@@ -11,9 +11,10 @@ type App struct {
 	Version string `yaml:"version" stack:"scalar"`
 	// apt repository that has `version` of Node.js.
 	NodeSource *AptSource `yaml:"node_source"`
-	// Python package index instead of PyPI.
+	// Python package index instead of PyPI, with its user and password if it wants
+	// them, for every kind of file that says what is needed.
 	IndexURL string `yaml:"index_url"`
-	// Directory in the source with wheels to install from, without an index.
+	// Directory in the source with wheels to install from; no index is asked then.
 	Wheels string `yaml:"wheels"`
 	// Where the app's code comes from. Default: the workflow's repository.
 	Source Source `yaml:"source"`
@@ -132,7 +133,7 @@ type Postgres struct {
 	User string `yaml:"user"`
 	// Password of the role.
 	Password string `yaml:"password"`
-	// Role that owns the database. Default: `user`.
+	// Role that owns the database, which `user` becomes a member of. Default: `user`.
 	Owner string `yaml:"owner"`
 	// Character set.
 	Encoding string `yaml:"encoding"`
