@@ -47,10 +47,11 @@ type Options struct {
 	Release   string        // of Proxmox VE; default the newest that pveapi knows
 	AuthDelay time.Duration // of a refused login; Proxmox: 3 s
 	Templates []template.Template
-	Repos     []string // owner/name of repositories to make on the lab's GitHub
-	OpenAPI   string   // GitHub's API description; empty: its requests are not checked
-	GuardHost bool     // refuse private addresses to this machine's own processes, too
-	Fresh     bool     // remove what an earlier lab of this name left
+	Image     *template.Template // a cloud image, see [Lab.OfferVMs]; nil: none at first
+	Repos     []string           // owner/name of repositories to make on the lab's GitHub
+	OpenAPI   string             // GitHub's API description; empty: its requests are not checked
+	GuardHost bool               // refuse private addresses to this machine's own processes, too
+	Fresh     bool               // remove what an earlier lab of this name left
 	Progress  func(string)
 	Log       *slog.Logger
 }
@@ -103,6 +104,7 @@ type Lab struct {
 	served sync.WaitGroup
 	next   int
 	mu     sync.Mutex
+	vms    sync.Mutex // one template VM is made at a time
 }
 
 // Up brings a lab up and serves it until [Lab.Close] or [Lab.Down]. It needs root;

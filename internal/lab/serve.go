@@ -35,6 +35,7 @@ type Info struct {
 	Gateway      netip.Addr   // the guests'
 	Nodes        []string
 	Template     string // volume of the default template
+	Image        string // volume of the cloud image; empty: none is offered
 	GitHub       string // URL of the GitHub look-alike
 	GitHubToken  string // a personal access token for it
 	GitSSH       string // host:port of the git server
@@ -66,6 +67,11 @@ func (l *Lab) serve(ctx context.Context) error {
 	}
 	if err := l.offerTemplates(ctx); err != nil {
 		return err
+	}
+	if l.opt.Image != nil {
+		if err := l.OfferVMs(ctx, *l.opt.Image); err != nil {
+			return err
+		}
 	}
 	text, err := json.MarshalIndent(l.Info, "", "  ")
 	if err != nil {
@@ -105,7 +111,7 @@ func (l *Lab) servePVE(ctx context.Context) (err error) {
 	}
 	l.PVE, err = pveapi.New(pveapi.Options{
 		Dir: dir, Release: l.opt.Release, Nodes: l.nodes(), Storages: l.opt.Storages,
-		Bridges: []pveapi.Bridge{{Name: "vmbr0", CIDR: bridge}}, Backend: l.Guests,
+		Bridges: []pveapi.Bridge{{Name: "vmbr0", CIDR: bridge}}, Backend: l.Guests, Nameservers: []string{l.net.Gateway().String()},
 		Appliances: l.appliances(),
 		AuthDelay:  l.opt.AuthDelay, RootPassword: l.Info.RootPassword, Log: l.opt.Log,
 	})

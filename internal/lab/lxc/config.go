@@ -14,6 +14,7 @@ import (
 
 // meta is what the backend itself must know of a container: DIR/ct/VMID/meta.json.
 type meta struct {
+	VM           bool // it plays a virtual machine
 	Unprivileged bool
 	Config       map[string]string // Proxmox's, as of the last start or change
 }
@@ -86,7 +87,11 @@ func hostname(vmid int, config map[string]string) string {
 // distribution's files: they pull in hooks that need programs and a PATH.
 func (b *Backend) lxcConfig(g *guest, m meta) string {
 	var c lines
-	c.add("lxc.uts.name", hostname(g.vmid, m.Config))
+	if m.VM {
+		c.add("lxc.uts.name", "localhost") // cloud-init gives it its name
+	} else {
+		c.add("lxc.uts.name", hostname(g.vmid, m.Config))
+	}
 	c.add("lxc.rootfs.path", "dir:"+g.rootfs())
 	c.add("lxc.init.cmd", "/sbin/init")
 	c.add("lxc.signal.halt", "SIGRTMIN+3")

@@ -22,11 +22,14 @@ func (b *Backend) Create(ctx context.Context, vmid int, spec Spec, progress func
 			err = errors.Join(err, b.remove(context.WithoutCancel(ctx), g))
 		}
 	}()
-	if err := g.saveMeta(meta{Unprivileged: spec.Unprivileged, Config: spec.Config}); err != nil {
+	if err := g.saveMeta(meta{VM: spec.VM, Unprivileged: spec.Unprivileged, Config: spec.Config}); err != nil {
 		return err
 	}
 	if err := b.store.create(ctx, vmid, spec.Template, spec.Size); err != nil {
 		return err
+	}
+	if spec.VM {
+		return nil // an image is not touched from outside
 	}
 	return b.store.whileMounted(ctx, g, func(root string) error {
 		return b.furnish(ctx, g, spec, progress)
@@ -41,7 +44,7 @@ func (b *Backend) Prepare(ctx context.Context, archive string) error {
 
 // furnish makes an unpacked template into this container.
 func (b *Backend) furnish(ctx context.Context, g *guest, spec Spec, progress func(string)) error {
-	if err := b.customize(g, spec.Config); err != nil {
+	if err := b.customize(g, meta{Config: spec.Config}); err != nil {
 		return err
 	}
 	root, err := os.OpenRoot(g.rootfs())

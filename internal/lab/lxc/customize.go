@@ -14,7 +14,11 @@ import (
 // configuration into the mounted root, as Proxmox does before every start. All
 // access goes through os.Root: the container's own root may have put a symlink in
 // any place.
-func (b *Backend) customize(g *guest, config map[string]string) error {
+func (b *Backend) customize(g *guest, m meta) error {
+	if m.VM {
+		return b.postStop(g) // the rest is cloud-init's
+	}
+	config := m.Config
 	root, err := os.OpenRoot(g.rootfs())
 	if err != nil {
 		return err

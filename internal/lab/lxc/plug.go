@@ -14,7 +14,10 @@ import (
 // plugNets brings a running container's interfaces from one configuration to
 // another, as Proxmox hot-plugs them: an interface whose hardware side changed is
 // replaced, one whose addresses changed keeps its link.
-func (b *Backend) plugNets(ctx context.Context, g *guest, pid int, have, want map[string]string) error {
+//
+// What plays a virtual machine has its links changed, never its addresses.
+func (b *Backend) plugNets(ctx context.Context, g *guest, pid int, have map[string]string, m meta) error {
+	want := m.Config
 	keys := map[string]bool{}
 	for _, key := range append(numbered(have, "net"), numbered(want, "net")...) {
 		keys[key] = true
@@ -22,11 +25,11 @@ func (b *Backend) plugNets(ctx context.Context, g *guest, pid int, have, want ma
 	var errs []error
 	for key := range keys {
 		if have[key] != want[key] {
-			errs = append(errs, b.plugNet(ctx, pid, options(have[key]), options(want[key])))
+			errs = append(errs, b.plugNet(ctx, pid, options(have[key]), options(want[key]), !m.VM))
 		}
 	}
-	if len(keys) == 0 {
-		return nil
+	if len(keys) == 0 || m.VM {
+		return errors.Join(errs...)
 	}
 	root, err := os.OpenRoot(g.rootfs())
 	if err != nil {
@@ -36,12 +39,16 @@ func (b *Backend) plugNets(ctx context.Context, g *guest, pid int, have, want ma
 	return errors.Join(append(errs, put(root, "etc/network/interfaces", interfaces(want)))...)
 }
 
-func (b *Backend) plugNet(ctx context.Context, pid int, have, want map[string]string) error {
+func (b *Backend) plugNet(ctx context.Context, pid int, have, want map[string]string, addresses bool) error {
 	link := func(net map[string]string) string {
 		return strings.ToLower(strings.Join([]string{net["name"], net["hwaddr"], net["bridge"], net["mtu"], net["tag"]}, ","))
 	}
-	if link(have) == link(want) {
+	switch {
+	case link(have) != link(want):
+	case addresses:
 		return readdress(ctx, pid, want)
+	default:
+		return nil
 	}
 	if have["name"] != "" {
 		if _, err := inNet(ctx, pid, "link", "del", have["name"]); err != nil {
@@ -51,7 +58,7 @@ func (b *Backend) plugNet(ctx context.Context, pid int, have, want map[string]st
 	if want["name"] == "" {
 		return nil
 	}
-	if err := b.plug(ctx, pid, want); err != nil {
+	if err := b.plug(ctx, pid, want); err != nil || !addresses {
 		return err
 	}
 	return readdress(ctx, pid, want)

@@ -69,7 +69,7 @@ func (b *Backend) start(ctx context.Context, g *guest, config map[string]string)
 
 func (b *Backend) boot(ctx context.Context, g *guest, meta meta) error {
 	trouble := b.troubleOf(g.vmid)
-	if err := errors.Join(b.customize(g, meta.Config), b.seccomp(g, meta.Config), plantLateSSH(g, trouble.LateSSH)); err != nil {
+	if err := errors.Join(b.customize(g, meta), b.seccomp(g, meta.Config), plantLateSSH(g, trouble.LateSSH)); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(g.dir, "config"), []byte(b.lxcConfig(g, meta)), 0o644); err != nil {

@@ -26,7 +26,7 @@ func (b *Backend) Update(ctx context.Context, vmid int, config map[string]string
 		return err
 	}
 	if r == nil {
-		return b.store.whileMounted(ctx, g, func(string) error { return b.customize(g, config) })
+		return b.store.whileMounted(ctx, g, func(string) error { return b.customize(g, m) })
 	}
-	return errors.Join(b.setLimits(vmid, config), b.plugNets(ctx, g, r.pid, have, config))
+	return errors.Join(b.setLimits(vmid, config), b.plugNets(ctx, g, r.pid, have, m))
 }
