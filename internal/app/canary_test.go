@@ -25,8 +25,10 @@ import (
 
 // TestCanary gives every secret a value that is nowhere else, deploys, changes, fails
 // and restores, and then looks for them everywhere but where they belong.
-func TestCanary(t *testing.T) {
-	w := newDatabaseWorld(t, "org/canary")
+func TestCanary(t *testing.T) { onEveryKind(t, false, testCanary) }
+
+func testCanary(t *testing.T, kind guestKind) {
+	w := newDatabaseWorld(t, "org/canary", kind)
 	log := &heardTB{TB: t}
 	w.log.t = log
 	canaries := w.plantCanaries()
@@ -182,7 +184,7 @@ func (w *databaseWorld) proxmoxSays(r report.Report) string {
 		return string(text)
 	}
 	var tasks struct{ Data []struct{ UPID string } }
-	all := ask(fmt.Sprintf("/nodes/%s/lxc/%d/config", r.Node, r.VMID), nil)
+	all := ask(fmt.Sprintf("/nodes/%s/%s/%d/config", r.Node, w.kind.kind, r.VMID), nil)
 	all += ask(fmt.Sprintf("/nodes/%s/tasks?vmid=%d", r.Node, r.VMID), &tasks)
 	if len(tasks.Data) == 0 {
 		w.t.Error("Proxmox has no tasks of the guest")

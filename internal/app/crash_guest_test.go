@@ -11,19 +11,21 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/org/appstack-action/internal/lab/gitrepo"
+	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/report"
 )
 
 // crashWorld is a world with the tiny app, and a way into its guest.
 type crashWorld struct {
 	*tinyWorld
-	key  ssh.Signer
-	runs int
+	key   ssh.Signer
+	runs  int
+	every int // which points a chain of runs dies at, after the first ones; 0: each
 }
 
-func newCrashWorld(t *testing.T, repo string) *crashWorld {
+func newCrashWorld(t *testing.T, repo string, kinds ...guestKind) *crashWorld {
 	t.Helper()
-	w := &crashWorld{tinyWorld: newTinyWorld(t, repo)}
+	w := &crashWorld{tinyWorld: newTinyWorld(t, repo, kinds...)}
 	w.log.t = silentTB{t}
 	private, _ := newKey(t)
 	w.secret("ssh_key", private)
@@ -50,7 +52,7 @@ func (w *crashWorld) chain(sha string, seen map[string]bool) (points []string) {
 	w.t.Helper()
 	for {
 		w.runs++
-		at, r := w.die(sha, seen, w.runs%2 == 0, w.runs)
+		at, r := w.die(sha, seen, w.every, w.runs%2 == 0, w.runs)
 		if at == "" {
 			if r.Failed() || r.Release != sha {
 				w.t.Fatalf("after %d runs that died, the next failed (%s): %s", len(points), r.Reason, r.Error)
@@ -66,8 +68,13 @@ func (w *crashWorld) chain(sha string, seen map[string]bool) (points []string) {
 
 // A first deploy and a second, which die at every step that they begin: at the end all
 // is as in a guest where nothing happened, and the old release served without a pause.
-func TestCrashAtEveryStep(t *testing.T) {
-	calm, w := newCrashWorld(t, "org/calm"), newCrashWorld(t, "org/crash")
+func TestCrashAtEveryStep(t *testing.T) { onEveryKind(t, false, testCrashAtEveryStep) }
+
+func testCrashAtEveryStep(t *testing.T, kind guestKind) {
+	calm, w := newCrashWorld(t, "org/calm", kind), newCrashWorld(t, "org/crash", kind)
+	if kind.kind == machine.KVM && !torture() {
+		w.every = 5 // what happens inside the guest is the same; the first points are the VM's own
+	}
 	calmOne, one := calm.commit("one", nil), w.commit("one", nil)
 	first := w.chain(one, map[string]bool{})
 	w.serves("one")

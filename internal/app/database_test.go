@@ -23,9 +23,9 @@ type databaseWorld struct {
 	key ssh.Signer
 }
 
-func newDatabaseWorld(t *testing.T, repo string) *databaseWorld {
+func newDatabaseWorld(t *testing.T, repo string, kinds ...guestKind) *databaseWorld {
 	t.Helper()
-	w := &databaseWorld{tinyWorld: newTinyWorld(t, repo)}
+	w := &databaseWorld{tinyWorld: newTinyWorld(t, repo, kinds...)}
 	private, _ := newKey(t)
 	w.secret("ssh_key", private)
 	var err error
@@ -34,7 +34,7 @@ func newDatabaseWorld(t *testing.T, repo string) *databaseWorld {
 	w.secret("db_password", "database password")
 	stack := tinyStack(fmt.Sprintf(`{git: "ssh://git@%s/%s.git", key: "${secret.deploy_key}", host_key: "%s"}
       postgres: {password: "${secret.db_password}", backup: {keep: 3}}
-      cron: [{name: tick, schedule: "0 5 31 12 *", run: exit 3}]`, w.lab.Info.GitSSH, repo, w.lab.Info.GitHostKey))
+      cron: [{name: tick, schedule: "0 5 31 12 *", run: exit 3}]`, w.lab.Info.GitSSH, w.repo, w.lab.Info.GitHostKey))
 	w.addr = w.stack(strings.Replace(stack, "node migrate.js", `psql -qc "CREATE TABLE IF NOT EXISTS notes (text text)"`, 1))
 	return w
 }
@@ -87,8 +87,10 @@ func (w *databaseWorld) restore(dump string) report.Report {
 
 // TestRestoreAndStatus puts dumps back that are on the guest and here, and asks what
 // is there.
-func TestRestoreAndStatus(t *testing.T) {
-	w := newDatabaseWorld(t, "org/notes")
+func TestRestoreAndStatus(t *testing.T) { onEveryKind(t, false, testRestoreAndStatus) }
+
+func testRestoreAndStatus(t *testing.T, kind guestKind) {
+	w := newDatabaseWorld(t, "org/notes", kind)
 	one := w.commit("one", nil)
 	if r := w.do("status", one); r.Guest != "absent" || r.App != nil {
 		t.Errorf("before the first run: guest %s, app %+v", r.Guest, r.App)

@@ -42,9 +42,10 @@ type tinyWorld struct {
 	addr netip.Addr
 }
 
-func newTinyWorld(t *testing.T, repo string) *tinyWorld {
+func newTinyWorld(t *testing.T, repo string, kinds ...guestKind) *tinyWorld {
 	t.Helper()
-	w := &tinyWorld{world: newWorld(t), repo: repo}
+	repo = one(kinds).repo(repo)
+	w := &tinyWorld{world: newWorld(t, kinds...), repo: repo}
 	w.must(w.lab.AddRepository(repo))
 	private, public := newKey(t)
 	w.secret("deploy_key", private)
@@ -101,8 +102,10 @@ func steps(p plan.Plan) string {
 
 // TestReleases goes back and forth between releases of an app, and has commits
 // that fail in every way, each of which must leave the release that serves alone.
-func TestReleases(t *testing.T) {
-	w := newTinyWorld(t, "org/tiny")
+func TestReleases(t *testing.T) { onEveryKind(t, false, testReleases) }
+
+func testReleases(t *testing.T, kind guestKind) {
+	w := newTinyWorld(t, "org/tiny", kind)
 	one := w.commit("one", nil)
 	if r := w.do("rollback", ""); r.Reason != report.BadInput {
 		t.Errorf("a rollback without a guest: %s %s", r.Reason, r.Error)

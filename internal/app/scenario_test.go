@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,12 +12,16 @@ import (
 	"github.com/org/appstack-action/internal/report"
 )
 
-// TestThinPath is the way through every room: a container that was not there,
-// configured, and left alone the second time.
-func TestThinPath(t *testing.T) {
-	w := newWorld(t)
-	w.stack(`    guest: {template: debian-12-warm, cores: 1, memory: 512, swap: 0, disk: 6}
-    base: {packages: [tree]}`)
+// TestThinPath is the way through every room: a guest that was not there, configured,
+// left alone the second time, changed outside and inside with a restart between, and
+// removed.
+func TestThinPath(t *testing.T) { onEveryKind(t, false, testThinPath) }
+
+func testThinPath(t *testing.T, kind guestKind) {
+	w := newWorld(t, kind)
+	const stack = `    guest: {template: debian-12-warm, cores: 1, memory: 512, disk: 6}
+    base: {packages: [tree]}`
+	w.stack(stack)
 	first := w.ok("apply")
 	if first[0].Status != report.Live {
 		t.Errorf("the first run ends %s", first[0].Status)
@@ -26,13 +31,28 @@ func TestThinPath(t *testing.T) {
 		t.Errorf("the second run ends %s:\n%s", second[0].Status, second[0].Plan)
 	}
 	t.Logf("nothing to do took %s", second[0].Took)
-	w.ok("destroy")
+	w.edit("disk: 6}", "disk: 7, onboot: true, nameserver: "+w.lab.Gateway().String()+"}")
+	w.edit("[tree]}", "[tree], timezone: Europe/Madrid}")
+	changed := w.ok("apply")
+	for _, step := range []string{"set config onboot", "set config nameserver", "grow disk", "restart guest", "timezone"} {
+		if !strings.Contains(changed[0].Plan.String(), step) {
+			t.Errorf("the plan of the change lacks %q:\n%s", step, changed[0].Plan)
+		}
+	}
+	if again := w.ok("apply"); again[0].Status != report.Unchanged {
+		t.Errorf("the run after the change ends %s:\n%s", again[0].Status, again[0].Plan)
+	}
+	if gone := w.ok("destroy"); gone[0].Status != report.Destroyed {
+		t.Errorf("destroy ends %s", gone[0].Status)
+	}
 }
 
 // TestNodeApp deploys a real app with its dependencies, and again.
-func TestNodeApp(t *testing.T) {
-	w := newWorld(t)
-	source, sha := w.repository("org/shop", "shop")
+func TestNodeApp(t *testing.T) { onEveryKind(t, false, testNodeApp) }
+
+func testNodeApp(t *testing.T, kind guestKind) {
+	w := newWorld(t, kind)
+	source, sha := w.repository(kind.repo("org/shop"), "shop")
 	addr := w.stack(fmt.Sprintf(`    guest: {template: debian-12-warm, cores: 2, memory: 1024, swap: 0, disk: 8}
     app:
       runtime: node

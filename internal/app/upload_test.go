@@ -10,8 +10,10 @@ import (
 )
 
 // TestUpload deploys what is checked out, to a guest that needs no git server.
-func TestUpload(t *testing.T) {
-	w := &tinyWorld{world: newWorld(t)}
+func TestUpload(t *testing.T) { onEveryKind(t, false, testUpload) }
+
+func testUpload(t *testing.T, kind guestKind) {
+	w := &tinyWorld{world: newWorld(t, kind)}
 	for name, text := range tiny() {
 		w.write("app/"+name, string(text))
 	}

@@ -54,8 +54,9 @@ func (w *wire) sever() {
 // before: the begin of a step, or of a part of the deploy.
 type killer struct {
 	*logView
-	seen map[string]bool
-	kill func()
+	seen  map[string]bool
+	every int // lets points pass, after the first three, but each so many; 0: none
+	kill  func()
 
 	at string // where it ended this run
 }
@@ -63,10 +64,15 @@ type killer struct {
 func (k *killer) Open(target string) app.Show { return &killerShow{&logShow{k.logView, target}, k} }
 
 func (k *killer) reach(point string) {
-	if k.at == "" && !k.seen[point] {
-		k.seen[point], k.at = true, point
-		k.kill()
+	if k.at != "" || k.seen[point] {
+		return
 	}
+	k.seen[point] = true
+	if n := len(k.seen); k.every > 0 && n > 3 && n%k.every != 0 {
+		return
+	}
+	k.at = point
+	k.kill()
 }
 
 type killerShow struct {
@@ -88,12 +94,12 @@ func (s *killerShow) Line(step plan.Step, line string) {
 
 // die runs apply for a commit and lets it end at a point that is not in seen: cut off
 // like a program that was killed, or cancelled. at is "" where it came to its end.
-func (w *world) die(sha string, seen map[string]bool, cut bool, run int) (at string, r report.Report) {
+func (w *world) die(sha string, seen map[string]bool, every int, cut bool, run int) (at string, r report.Report) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
 	out := &wire{}
-	k := &killer{logView: w.log, seen: seen}
+	k := &killer{logView: w.log, seen: seen, every: every}
 	k.kill = func() {
 		if cut {
 			out.sever()

@@ -5,9 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/org/appstack-action/internal/lab"
 	"github.com/org/appstack-action/internal/machine"
 )
 
@@ -21,6 +23,8 @@ type guestKind struct {
 	// a restart, and what grows; third is another commit's, without what the changed one
 	// has; hot differs from the first in what third has not, and has the same disk.
 	first, changed, third, hot string
+
+	from string // what a real guest is made from, as the stack file says it
 }
 
 // guestKinds are all rows.
@@ -33,10 +37,35 @@ func guestKinds() []guestKind {
 			fmt.Sprintf("{%s, cores: 4, memory: 2048, disk: 10, tags: [dev, web], nameserver: 10.99.0.2}", common+two),
 			fmt.Sprintf("{%s, cores: 1, memory: 1536, disk: 8, tags: [third]}", common+one),
 			fmt.Sprintf("{%s, cores: 4, memory: 2048, disk: 8, tags: [hot], nameserver: 10.99.0.2}", common+two),
+			map[machine.Kind]string{machine.LXC: warmTemplate, machine.KVM: "type: kvm, clone: " + lab.TemplateVMName}[kind],
 		}
 	}
 	return []guestKind{row("CT", machine.LXC, ct, "0", "256"), row("VM", machine.KVM, vm, "100", "200")}
 }
+
+// warmTemplate is what stack files of tests make real guests from; [world.stack] puts what
+// a virtual machine is made from in its place.
+const warmTemplate = "template: debian-12-warm"
+
+// onEveryKind runs a test with real guests for each row: with containers in any case, with
+// virtual machines where that is essential, or everything is asked for.
+func onEveryKind(t *testing.T, essential bool, test func(*testing.T, guestKind)) {
+	t.Helper()
+	for _, kind := range guestKinds() {
+		t.Run(kind.name, func(t *testing.T) {
+			if kind.kind == machine.KVM && !essential && !torture() {
+				t.Skip("its row with virtual machines is for make torture (APPSTACK_TORTURE=1)")
+			}
+			test(t, kind)
+		})
+	}
+}
+
+// one is the kind that a world was asked for; a container where none was.
+func one(kinds []guestKind) guestKind { return append(kinds, guestKinds()[0])[0] }
+
+// repo is a repository's name, of which each kind has its own.
+func (k guestKind) repo(name string) string { return name + "-" + strings.ToLower(k.name) }
 
 // inEveryKind runs a test in memory for each row, in a bubble of its own.
 func inEveryKind(t *testing.T, test func(*testing.T, guestKind)) {

@@ -24,6 +24,7 @@ import (
 	"github.com/org/appstack-action/internal/lab/gitrepo"
 	"github.com/org/appstack-action/internal/lab/labtest"
 	"github.com/org/appstack-action/internal/lab/template"
+	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
 	"github.com/org/appstack-action/internal/report"
 	"github.com/org/appstack-action/internal/resolve"
@@ -41,15 +42,20 @@ func TestMain(m *testing.M) { os.Exit(machines.Main(m)) }
 // world is a lab, and a repository with a stack file.
 type world struct {
 	t        testing.TB
+	kind     guestKind
 	lab      *lab.Lab
 	dir      string
 	identity string
 	log      *logView
 }
 
-func newWorld(t testing.TB) *world {
+// newWorld is for containers, unless another kind is given.
+func newWorld(t testing.TB, kinds ...guestKind) *world {
 	t.Helper()
-	w := &world{t: t, lab: machines.Up(t), dir: t.TempDir(), log: &logView{t: t}}
+	w := &world{t: t, kind: one(kinds), lab: machines.Up(t), dir: t.TempDir(), log: &logView{t: t}}
+	if w.kind.kind == machine.KVM {
+		w.must(w.lab.OfferVMs(t.Context(), template.CloudImage(template.Warm())))
+	}
 	id, err := age.GenerateX25519Identity()
 	w.must(err)
 	w.identity = id.String()
@@ -167,6 +173,7 @@ func (s *logShow) Wait(what string, since time.Duration) { s.logf("… %s %s", w
 // which it returns. body is the rest of the project.
 func (w *world) stack(body string) netip.Addr {
 	w.t.Helper()
+	body = strings.ReplaceAll(body, warmTemplate, w.kind.from)
 	vmid, addr := machines.Allocate(w.t)
 	w.write("appstack.yaml", strings.TrimLeft(fmt.Sprintf(`
 proxmox: {url: "${secret.proxmox_url}", token: "${secret.proxmox_token}", fingerprint: "${secret.proxmox_fingerprint}", node: pve1}
@@ -179,6 +186,17 @@ projects:
       dev: {name: shop-dev-%d, vmid: %d, ip: %s, gateway: %s, branch: dev}
 `, body, vmid, vmid, addr, w.lab.Gateway()), "\n"))
 	return addr.Addr()
+}
+
+// edit changes the stack file.
+func (w *world) edit(from, to string) {
+	w.t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.dir, "appstack.yaml"))
+	w.must(err)
+	if !strings.Contains(string(text), from) {
+		w.t.Fatalf("the stack file has no %q", from)
+	}
+	w.write("appstack.yaml", strings.Replace(string(text), from, to, 1))
 }
 
 // repository makes a repository with a sample app on the lab's git server, and a
