@@ -31,10 +31,10 @@ type poteWorld struct {
 	reports  []report.Report
 }
 
-func newPoteWorld(t *testing.T) *poteWorld {
+func newPoteWorld(t *testing.T, kind guestKind) *poteWorld {
 	t.Helper()
-	const repo = "org/pote"
-	w := &poteWorld{databaseWorld: &databaseWorld{tinyWorld: &tinyWorld{world: newWorld(t), repo: repo}}, log: &heardTB{TB: t}}
+	repo := kind.repo("org/pote")
+	w := &poteWorld{databaseWorld: &databaseWorld{tinyWorld: &tinyWorld{world: newWorld(t, kind), repo: repo}}, log: &heardTB{TB: t}}
 	w.world.log.t = w.log
 	t.Cleanup(func() {
 		if t.Failed() {

@@ -43,9 +43,17 @@ func guestKinds() []guestKind {
 	return []guestKind{row("CT", machine.LXC, ct, "0", "256"), row("VM", machine.KVM, vm, "100", "200")}
 }
 
-// warmTemplate is what stack files of tests make real guests from; [world.stack] puts what
-// a virtual machine is made from in its place.
+// warmTemplate is what stack files of tests make real guests from; made puts what a
+// virtual machine is made from in its place.
 const warmTemplate = "template: debian-12-warm"
+
+// made is a stack file for guests of this kind.
+func (k guestKind) made(stack string) string {
+	if k.from == "" {
+		return stack
+	}
+	return strings.ReplaceAll(stack, warmTemplate, k.from)
+}
 
 // onEveryKind runs a test with real guests for each row: with containers in any case, with
 // virtual machines where that is essential, or everything is asked for.

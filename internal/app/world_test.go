@@ -79,6 +79,9 @@ func (w *world) must(err error) {
 
 func (w *world) write(name, text string) {
 	w.t.Helper()
+	if name == "appstack.yaml" {
+		text = w.kind.made(text)
+	}
 	path := filepath.Join(w.dir, name)
 	w.must(os.MkdirAll(filepath.Dir(path), 0o755))
 	w.must(os.WriteFile(path, []byte(text), 0o644))
@@ -173,7 +176,6 @@ func (s *logShow) Wait(what string, since time.Duration) { s.logf("… %s %s", w
 // which it returns. body is the rest of the project.
 func (w *world) stack(body string) netip.Addr {
 	w.t.Helper()
-	body = strings.ReplaceAll(body, warmTemplate, w.kind.from)
 	vmid, addr := machines.Allocate(w.t)
 	w.write("appstack.yaml", strings.TrimLeft(fmt.Sprintf(`
 proxmox: {url: "${secret.proxmox_url}", token: "${secret.proxmox_token}", fingerprint: "${secret.proxmox_fingerprint}", node: pve1}
