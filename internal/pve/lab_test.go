@@ -178,7 +178,11 @@ func must(t *testing.T, c *Client, want *machine.Guest, text string) *machine.Gu
 	c.Refresh() // each cycle is another run
 	p, now, err := cycle(t.Context(), c, want, plan.Policy{})
 	if err != nil {
-		t.Fatalf("%v\n%s", err, p)
+		hint := ""
+		if h, ok := errors.AsType[*TaskError](err); ok {
+			hint = h.Hint()
+		}
+		t.Fatalf("%v\n%s\n%s", err, hint, p)
 	}
 	if diff := cmp.Diff(text, p.String()); diff != "" {
 		t.Fatalf("plan (-want +got):\n%s", diff)

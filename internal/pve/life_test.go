@@ -3,12 +3,14 @@ package pve
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
+	"github.com/org/appstack-action/internal/secret"
 )
 
 // made is the plan for the guest that a lab can make.
@@ -29,6 +31,41 @@ func TestCreateThenNothing(t *testing.T) {
 	}
 	if now.Block.Project != "shop" || now.Block.Env != "dev" || now.Block.Repository != "org/shop" {
 		t.Errorf("block %+v", now.Block)
+	}
+	must(t, c, want, noChanges)
+}
+
+// Everything that the stack can say of a new container arrives, and is there to stay.
+func TestCreateWithEverything(t *testing.T) {
+	l := leastLab(t)
+	c, want := l.client(), wantedInLab()
+	more := machine.Config{"cpulimit": "1.5", "cpuunits": "200", "swap": "0", "onboot": "1", "startup": "order=2,up=30", "protection": "1",
+		"nameserver": "10.99.0.2 10.99.0.3", "searchdomain": "lan", "timezone": "host", "features": "nesting=1", "unprivileged": "1",
+		"net0": "name=eth0,bridge=vmbr0,firewall=1,gw=10.99.0.1,hwaddr=BC:24:11:00:00:01,ip=10.99.0.101/24,ip6=fd00::101/64,gw6=fd00::1,mtu=1400,rate=10",
+		"mp0":  "local-lvm:1,mp=/data,backup=1"}
+	maps.Copy(want.Config, more)
+	want.Origin.Password = secret.New("hunter22hunter22")
+	want.Origin.SSHKeys = append(want.Origin.SSHKeys, want.Origin.SSHKeys[0]+".second")
+	now := must(t, c, want, made)
+	for key, value := range more {
+		if key == "mp0" || key == "net0" {
+			continue // Proxmox fills these in
+		}
+		if now.Config[key] != value {
+			t.Errorf("%s is %q, want %q", key, now.Config[key], value)
+		}
+	}
+	for _, part := range machine.ParseProperties(more["net0"]) {
+		if got := machine.ParseProperties(now.Config["net0"]).Get(part.Key); got != part.Value {
+			t.Errorf("net0: %s is %q, want %q", part.Key, got, part.Value)
+		}
+	}
+	if !strings.Contains(now.Config["mp0"], "mp=/data") || now.Pool != "appstack" || !now.Running {
+		t.Errorf("mp0 %q, pool %q, running %v", now.Config["mp0"], now.Pool, now.Running)
+	}
+	inside, _ := l.backend.Guest(101)
+	if want := strings.Join(want.Origin.SSHKeys, "\n"); strings.TrimSpace(inside.AuthorizedKeys) != want || inside.Password != "hunter22hunter22" {
+		t.Errorf("root's keys %q, want %q; password %q", inside.AuthorizedKeys, want, inside.Password)
 	}
 	must(t, c, want, noChanges)
 }
