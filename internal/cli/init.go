@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,33 +27,40 @@ const (
 	firstWorkflow = ".github/workflows/appstack.yml"
 )
 
-// answer is a question of init, which a flag answers as well.
+// answer is what init wants to know: a flag, and a question where there is no good
+// proposal to go on with. A word in backquotes is the flag's placeholder.
 type answer struct {
 	flag, question, value string
-	required              bool
+	asked, required       bool
 }
 
 func initCommand(g *globals) *cobra.Command {
 	answers := []*answer{
-		{flag: "runtime", question: "Runtime of the app, node or python", value: "node"},
-		{flag: "branch", question: "Branch whose pushes deploy it", value: "dev"},
-		{flag: "vmid", question: "vmid of the guest in Proxmox", required: true},
-		{flag: "ip", question: "Its address with prefix length, such as 10.0.10.101/24", required: true},
-		{flag: "gateway", question: "The network's gateway", required: true},
-		{flag: "node", question: "Proxmox node, or auto", value: "auto"},
-		{flag: "storage", question: "Storage of its disk", value: "local-lvm"},
-		{flag: "bridge", question: "Bridge of its network", value: "vmbr0"},
-		{flag: "runner", question: "Label of the workflow's runner", value: "self-hosted"},
+		{flag: "runtime", question: "`runtime` of the app, node or python", value: "node", asked: true},
+		{flag: "branch", question: "`branch` whose pushes deploy it", value: "dev", asked: true},
+		{flag: "vmid", question: "`vmid` of the guest in Proxmox", asked: true, required: true},
+		{flag: "ip", question: "its `address` with prefix length, such as 10.0.10.101/24", asked: true, required: true},
+		{flag: "gateway", question: "`address` of the network's gateway", asked: true, required: true},
+		{flag: "node", question: "Proxmox `node`, or auto", value: "auto"},
+		{flag: "storage", question: "`storage` of its disk", value: "local-lvm"},
+		{flag: "bridge", question: "`bridge` of its network", value: "vmbr0"},
+		{flag: "runner", question: "`label` of the workflow's runner", value: "self-hosted"},
 	}
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Write a first stack file, secrets and workflow",
 		Long: `init writes appstack.yaml, a workflow, an age identity with its recipients, and the
-first secrets file with a new SSH key in it. It asks for what no flag says, and never
-changes a file that is there. --project and --env name the first environment.`,
+first secrets file with a new SSH key in it. At a terminal it asks for what no flag says
+and cannot be guessed. It never changes a file that is there. --project and --env name
+the first environment.`,
 		Example: "  appstack init\n  appstack init --project shop --env dev --vmid 101 --ip 10.0.10.101/24 --gateway 10.0.10.1",
 		Args:    noArgs,
-		RunE:    func(*cobra.Command, []string) error { return g.init(answers) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			for _, a := range answers {
+				a.asked = a.asked && !c.Flags().Changed(a.flag)
+			}
+			return g.init(answers)
+		},
 	}
 	for _, a := range answers {
 		c.Flags().StringVar(&a.value, a.flag, a.value, a.question)
@@ -79,7 +87,7 @@ func (g *globals) init(answers []*answer) error {
 	if err := g.writeNew(firstWorkflow, s.Workflow()); err != nil {
 		return err
 	}
-	if err := g.secretsInit(false); err != nil {
+	if _, err := g.secretsInit(false); err != nil {
 		return err
 	}
 	if err := g.firstSecret(); err != nil {
@@ -97,10 +105,26 @@ func (g *globals) init(answers []*answer) error {
 func (g *globals) ask(answers []*answer) (templates.Scaffold, error) {
 	in := bufio.NewScanner(g.Stdin)
 	if g.terminal() != nil {
-		g.question(in, "Name of the project", &g.Project, "app")
-		g.question(in, "Name of the environment", &g.Env, "dev")
+		for _, name := range []struct {
+			of       string
+			value    *string
+			proposal string
+		}{{"project", &g.Project, "app"}, {"environment", &g.Env, "dev"}} {
+			if *name.value == "" {
+				g.question(in, "name of the "+name.of, name.value, name.proposal)
+			}
+		}
+		address := ""
 		for _, a := range answers {
-			g.question(in, a.question, &a.value, a.value)
+			if a.flag == "gateway" {
+				a.value = nonEmpty(a.value, firstAddress(address))
+			}
+			if a.asked {
+				g.question(in, strings.ReplaceAll(a.question, "`", ""), &a.value, a.value)
+			}
+			if a.flag == "ip" {
+				address = a.value
+			}
 		}
 	}
 	values := map[string]string{}
@@ -123,6 +147,16 @@ func (g *globals) ask(answers []*answer) (templates.Scaffold, error) {
 		Node: values["node"], Storage: values["storage"], Bridge: values["bridge"], VMID: vmid,
 		IP: values["ip"], Gateway: values["gateway"], Runner: values["runner"],
 	}, nil
+}
+
+// firstAddress is the first address of a network, which mostly is its gateway's; empty
+// where it is not known.
+func firstAddress(within string) string {
+	p, err := netip.ParsePrefix(within)
+	if err != nil {
+		return ""
+	}
+	return p.Masked().Addr().Next().String()
 }
 
 // question asks for one value; an empty line takes the proposal.

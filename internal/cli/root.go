@@ -146,6 +146,7 @@ deploys the app. The same program is the GitHub Action.`,
 	f.BoolVar(&g.JSON, "json", false, "write the result as JSON")
 	f.BoolVar(&g.NoColor, "no-color", false, "write without colours (also NO_COLOR)")
 	f.BoolVar(&g.Timing, "timing", false, "tell at the end what took how long")
+	g.completeNames(root)
 	root.AddCommand(commands(g)...)
 	return root
 }

@@ -145,6 +145,7 @@ func (g *globals) run(ctx context.Context, name string, f *runFlags) error {
 	}
 	tty := isTerminal(os.Stderr) && !g.JSON
 	screen := newScreen(g.Stderr, tty, g.color(tty))
+	screen.width = terminalWidth
 	times := &timing{}
 	r := &app.Run{
 		Source: app.Source{Dir: g.Dir}, Stack: g.StackFile, Keys: keys,
@@ -154,7 +155,10 @@ func (g *globals) run(ctx context.Context, name string, f *runFlags) error {
 		Commit: g.localCommit, Holder: holder(g.Getenv), Hide: g.hide, View: screen, Tell: g.tellAll, Trace: times.add,
 	}
 	if question := questions[name]; question != "" && !f.yes {
-		r.Confirm = func(target string) error { return g.confirm(question, target) }
+		r.Confirm = func(target string) (err error) {
+			screen.still(func() { err = g.confirm(question, target) })
+			return err
+		}
 	}
 	reports, err := r.Do(ctx)
 	screen.close()
@@ -222,7 +226,7 @@ var questions = map[string]string{
 
 // confirm asks for the name of what is to be changed beyond recall.
 func (g *globals) confirm(question, target string) error {
-	fmt.Fprintf(g.Stderr, question+" Type %s to go on: ", target, target)
+	g.prompt(fmt.Sprintf(question+" Type %s to go on: ", target, target))
 	line, _ := bufio.NewReader(g.Stdin).ReadString('\n')
 	if strings.TrimSpace(line) != target {
 		return errors.New("not confirmed; nothing was changed")

@@ -29,38 +29,45 @@ func secretsInitCommand(g *globals) *cobra.Command {
 It can be run again at any time: only the example is written anew.`,
 		Example: "  appstack secrets init",
 		Args:    noArgs,
-		RunE:    func(*cobra.Command, []string) error { return g.secretsInit(postQuantum) },
+		RunE: func(*cobra.Command, []string) error {
+			files, err := g.secretsInit(postQuantum)
+			if err == nil {
+				g.say("next: appstack secrets edit %s", append(files, "FILE")[0])
+			}
+			return err
+		},
 	}
 	cmd.Flags().BoolVar(&postQuantum, "pq", false, "make a post-quantum identity; it cannot share files with others")
 	return cmd
 }
 
-func (g *globals) secretsInit(postQuantum bool) error {
+// secretsInit returns the secrets files that the stack names.
+func (g *globals) secretsInit(postQuantum bool) (files []string, err error) {
 	st, err := g.stackIfAny()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	v, err := g.closedVault()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	file, own, err := g.ownIdentity(postQuantum)
+	identity, own, err := g.ownIdentity(postQuantum)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := g.initRecipients(v, own); err != nil {
-		return err
+		return nil, err
 	}
 	if st == nil {
 		g.say("hint: once there is %s, run this again: it writes an example with the secrets that it names", g.StackFile)
-		return g.initIgnore(v, file, nil)
+		return nil, g.initIgnore(v, identity, nil)
 	}
-	files := g.filesOf(st)
+	files = g.filesOf(st)
 	if err := v.WriteExample(references(st), files); err != nil {
-		return err
+		return nil, err
 	}
 	g.say("%s: every secret that %s names", vault.ExampleFile, g.StackFile)
-	return g.initIgnore(v, file, files)
+	return files, g.initIgnore(v, identity, files)
 }
 
 // ownIdentity returns the public half of the identity that is given, or of a new
@@ -142,10 +149,5 @@ func (g *globals) initIgnore(v *vault.Vault, identity string, files []string) er
 	if len(added) > 0 {
 		g.say(".gitignore: %s", plural(len(added), "line")+" for keys, backups and plain copies")
 	}
-	next := "FILE"
-	if len(files) > 0 {
-		next = files[0]
-	}
-	g.say("next: appstack secrets edit %s", next)
 	return nil
 }

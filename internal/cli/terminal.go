@@ -3,9 +3,12 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/org/appstack-action/internal/app"
 	"github.com/org/appstack-action/internal/plan"
@@ -18,6 +21,7 @@ type screen struct {
 	live  bool
 	color bool
 	now   func() time.Time
+	width func() int // characters of a line; nil: 100
 
 	mu    sync.Mutex
 	rows  []*row
@@ -42,6 +46,14 @@ func newScreen(out io.Writer, live, color bool) *screen {
 		go s.animate()
 	}
 	return s
+}
+
+// terminalWidth is how many characters a line of the terminal has.
+func terminalWidth() int {
+	if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && width > 0 {
+		return width
+	}
+	return 80
 }
 
 // Open implements app.View.
@@ -93,9 +105,34 @@ func (s *screen) draw() {
 		if r.over || r.stage == "" {
 			continue
 		}
-		fmt.Fprintf(s.out, "%s %-20s %-10s %s\n", s.paint("36", "●"), r.target, s.now().Sub(r.since).Round(100*time.Millisecond), clip(r.stage+"  "+r.step, 90))
+		// A line that the terminal would break in two could not be erased.
+		line := fmt.Sprintf("%-20s %-7s %s", r.target, elapsed(s.now().Sub(r.since)), r.stage+"  "+r.step)
+		fmt.Fprintf(s.out, "%s %s\n", s.paint("36", "●"), clip(line, s.columns()-3))
 		s.drawn++
 	}
+}
+
+func (s *screen) columns() int {
+	if s.width == nil {
+		return 100
+	}
+	return max(s.width(), 20)
+}
+
+// elapsed writes a time that is still running.
+func elapsed(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%d:%02d min", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+// still takes the live part away while f has the terminal for itself.
+func (s *screen) still(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.erase()
+	f()
 }
 
 // print writes a line that stays.

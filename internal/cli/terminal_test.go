@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/org/appstack-action/internal/plan"
+)
+
+// tube is a terminal of a few columns that does what the screen asks of it: lines that
+// are too long wrap, and what is written above the cursor stays until it is erased.
+type tube struct {
+	columns int
+	lines   []string // the last one is where the cursor is
+	widest  int
+}
+
+var control = regexp.MustCompile("^\x1b\\[([0-9]*)([A-Za-z])")
+
+func (t *tube) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		if m := control.FindSubmatch(rest); m != nil {
+			t.obey(string(m[1]), m[2][0])
+			rest = rest[len(m[0]):]
+			continue
+		}
+		r, size := utf8.DecodeRune(rest)
+		rest = rest[size:]
+		t.put(r)
+	}
+	return len(p), nil
+}
+
+func (t *tube) put(r rune) {
+	if len(t.lines) == 0 || r == '\n' || utf8.RuneCountInString(t.lines[len(t.lines)-1]) == t.columns {
+		t.lines = append(t.lines, "")
+	}
+	if r != '\n' {
+		t.lines[len(t.lines)-1] += string(r)
+	}
+	t.widest = max(t.widest, utf8.RuneCountInString(t.lines[len(t.lines)-1]))
+}
+
+func (t *tube) obey(number string, what byte) {
+	if what == 'A' {
+		var n int
+		fmt.Sscan(number, &n)
+		t.lines = t.lines[:max(len(t.lines)-n, 0)]
+		t.lines[len(t.lines)-1] = ""
+	}
+}
+
+// TestLiveView plays a run on a narrow terminal: what is over stays, what goes on is
+// shown with its time, and nothing of that is left at the end.
+func TestLiveView(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		term := &tube{columns: 40, lines: []string{""}}
+		s := newScreen(term, true, true)
+		s.width = func() int { return term.columns }
+		step := plan.Step{Verb: plan.Install, Resource: plan.Resource{Kind: "packages", Name: "curl git iptables nodejs npm ufw unattended-upgrades"}}
+		dev, qa := s.Open("shop/dev"), s.Open("shop/qa")
+		dev.Stage("apply")
+		qa.Stage("observe")
+		dev.Begin(step)
+		time.Sleep(65*time.Second + 100*time.Millisecond)
+		synctest.Wait()
+		dev.Line(step, "Unpacking\x1b[2J a\tpackage with a name that is longer than any line of this terminal")
+		qa.Say("shop/qa: no changes")
+		qa.Close()
+		s.still(func() { fmt.Fprint(term, "sure? ") })
+		fmt.Fprint(term, "y\n") // as the terminal echoes it
+		time.Sleep(time.Second)
+		synctest.Wait()
+		shown := strings.Join(term.lines, "\n")
+		for _, want := range []string{"shop/qa: no changes", "sure? y", "● shop/dev", "1:06 min"} {
+			if strings.Count(shown, want) != 1 {
+				t.Errorf("the terminal does not show %q once:\n%s", want, shown)
+			}
+		}
+		if term.widest >= term.columns {
+			t.Errorf("a line has %d of %d columns:\n%s", term.widest, term.columns, shown)
+		}
+		dev.End(step, plan.Outcome{Took: 70 * time.Second})
+		dev.End(step, plan.Outcome{Took: time.Second, Err: errors.New("exit status 100")})
+		dev.Close()
+		s.close()
+		shown = strings.Join(term.lines, "\n")
+		if strings.Contains(shown, "●") || !strings.Contains(shown, "✓ shop/dev: install") || !strings.Contains(shown, "✗ shop/dev: install") {
+			t.Errorf("at the end the terminal shows\n%s", shown)
+		}
+	})
+}
+
+// Where nobody looks at a terminal there is a line for each event, and nothing that a
+// file should not hold.
+func TestPlainView(t *testing.T) {
+	var out bytes.Buffer
+	s := newScreen(&out, false, false)
+	step := plan.Step{Verb: plan.Set, Resource: plan.Resource{Kind: "config", Name: "memory"}}
+	dev := s.Open("shop/dev")
+	dev.Stage("apply")
+	dev.Begin(step)
+	dev.Wait("task", 3*time.Second)
+	dev.End(step, plan.Outcome{Took: 20 * time.Millisecond})
+	dev.Close()
+	s.close()
+	want := "shop/dev: apply\nshop/dev: waiting for task (3s)\n✓ shop/dev: set config memory (20ms)\n"
+	if out.String() != want {
+		t.Errorf("got %q, not %q", out.String(), want)
+	}
+}
