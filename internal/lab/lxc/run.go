@@ -75,6 +75,9 @@ func (b *Backend) boot(ctx context.Context, g *guest, meta meta) error {
 	if err := os.WriteFile(filepath.Join(g.dir, "config"), []byte(b.lxcConfig(g, meta)), 0o644); err != nil {
 		return err
 	}
+	// A start that was killed would leave a container that nobody watches: from here on it
+	// is too late to call it off.
+	ctx = context.WithoutCancel(ctx)
 	log := filepath.Join(g.dir, "log")
 	os.Remove(log)
 	cmd := exec.CommandContext(ctx, "/usr/bin/lxc-start", "-P", filepath.Dir(g.dir), "-n", strconv.Itoa(g.vmid),

@@ -75,8 +75,10 @@ func (b *Backend) DeleteSnapshot(ctx context.Context, vmid int, name string) err
 	return os.RemoveAll(b.store.snapshot(vmid, name))
 }
 
-// Resize implements the API's Backend. A mounted ext4 grows online.
+// Resize implements the API's Backend. A mounted ext4 grows online. It cannot be called
+// off, for a file system in the middle of it is none.
 func (b *Backend) Resize(ctx context.Context, vmid int, disk string, size int64, progress func(string)) error {
+	ctx = context.WithoutCancel(ctx)
 	g, unlock := b.lock(vmid)
 	defer unlock()
 	image := b.store.image(vmid, disk)

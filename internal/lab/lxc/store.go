@@ -108,10 +108,14 @@ func (s *store) image(vmid int, disk string) string {
 	return filepath.Join(s.guest(vmid), disk+".raw")
 }
 
-// cp copies an image; on the lab's own storage the copy shares its blocks.
+// cp copies an image; on the lab's own storage the copy shares its blocks. What was there
+// stays until all of the copy is.
 func cp(ctx context.Context, from, to string) error {
-	_, err := command(ctx, "cp", "--reflink=auto", "--sparse=always", from, to)
-	return err
+	part := to + ".part"
+	if _, err := command(ctx, "cp", "--reflink=auto", "--sparse=always", from, part); err != nil {
+		return errors.Join(err, os.RemoveAll(part))
+	}
+	return os.Rename(part, to)
 }
 
 // create makes a container's root disk from a template's archive.
