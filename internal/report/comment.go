@@ -80,7 +80,7 @@ func bare(r Report) Report {
 }
 
 var comment = template.Must(template.New("comment").Funcs(template.FuncMap{
-	"code": code, "text": text, "fence": block, "link": link, "short": short, "took": took,
+	"code": code, "prose": prose, "fence": block, "link": link, "short": short, "took": took,
 }).Parse(templates.Comment))
 
 func render(r Report, d detail) string {

@@ -46,6 +46,11 @@ func situations() map[string]Report {
 		step(plan.Set, "config", "features", "nesting=1 → nesting=1,keyctl=1", plan.Restarts),
 		{Verb: plan.Write, Resource: plan.Resource{Kind: "file", Name: "/srv/app/.env.dev"}, Cause: "content", Effect: plan.Restarts, Diff: "--- /srv/app/.env.dev\n+++ /srv/app/.env.dev\n@@ -1 +1 @@\n-LOG_LEVEL=debug\n+LOG_LEVEL=info\n DB_PASSWORD=(sensitive 3f2a)\n"},
 	}
+	much := append([]plan.Step(nil), create...)
+	for _, name := range []string{"app.conf", "known_hosts", "90-appstack.conf", "50-appstack.conf", "shop-backend.service", "shop-frontend.service", "deploy_app.sh", "sudoers", "sshd_config"} {
+		much = append(much, step(plan.Create, "file", "/etc/appstack/"+name, "missing", plan.Hot))
+	}
+	much = append(much, step(plan.Start, "unit", "apt-daily-upgrade.timer", "not running", plan.Hot), step(plan.Restart, "unit", "systemd-journald.service", "/etc/systemd/journald.conf.d/50-appstack.conf changes", plan.Restarts))
 	stages := []Stage{{"observe", 0, 400 * time.Millisecond, false}, {"provision", 400 * time.Millisecond, 6 * time.Second, false}, {"configure", 6400 * time.Millisecond, 41 * time.Second, false}}
 	broken := append(append([]Stage(nil), stages...), Stage{"deploy: npm run build", 47 * time.Second, 9 * time.Second, true})
 	as := func(s Status, steps []plan.Step, f func(*Report)) Report {
@@ -115,6 +120,7 @@ func situations() map[string]Report {
 		"23-live-restart": as(Live, []plan.Step{step(plan.Restart, "unit", "shop-backend.service", "/etc/systemd/system/shop-backend.service changes", plan.Restarts)}, func(r *Report) {
 			r.Done, r.Took = all(r.Plan.Steps, time.Second), 3*time.Second
 		}),
+		"24-live-much": as(Live, much, func(r *Report) { r.Done, r.Took, r.Release = all(much, 300*time.Millisecond), 80*time.Second, r.SHA }),
 		"16-cancelled": as(Cancelled, create, func(r *Report) {
 			r.Reason, r.Error, r.Done = WasCancelled, "the run was cancelled; 2 of 4 steps were done, nothing is left half-way", all(create[:2], time.Second)
 		}),
@@ -168,7 +174,7 @@ func TestNothingBreaksOut(t *testing.T) {
 	if err := md.Convert([]byte(body), &html); err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range []string{"<script", "<img", "<h1", "<!-- appstack:appstack.yaml:shop/prod"} {
+	for _, bad := range []string{"<script", "href=\"https://evil", "<img", "<h1", "<!-- appstack:appstack.yaml:shop/prod"} {
 		if strings.Contains(html.String(), bad) {
 			t.Errorf("%s got out:\n%s\nof\n%s", bad, html.String(), body)
 		}
@@ -221,4 +227,20 @@ func FuzzComment(f *testing.F) {
 			t.Errorf("the marker is %q", r.Marker())
 		}
 	})
+}
+
+// TestProse lets what a sentence has in backquotes be code, and nothing be more than that.
+func TestProse(t *testing.T) {
+	for in, want := range map[string]string{
+		"choose another `ip:`, or wait":     "choose another `ip:`, or wait",
+		"`a|b` and @org":                    "`a\\|b` and @\u2060org",
+		"<b> `</details> <img src=x>` *x*":  "&lt;b\\> `</details> <img src=x>` \\*x\\*",
+		"one ` is not closed":               "one \\` is not closed",
+		"``":                                "",
+		"line `one\n# two` three\n\n# four": "line `one # two` three \\# four",
+	} {
+		if got := prose(in); got != want {
+			t.Errorf("%q becomes %q, not %q", in, got, want)
+		}
+	}
 }

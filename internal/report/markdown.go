@@ -26,9 +26,29 @@ func code(s string) string {
 var special = regexp.MustCompile("[\\\\`*_{}\\[\\]#|~>$]")
 
 // text writes foreign text as plain text within a line.
-func text(s string) string {
-	s = strings.NewReplacer("&", "&amp;", "<", "&lt;", "@", "@\u2060").Replace(brief(flat(s)))
+func text(s string) string { return words(flat(s)) }
+
+// words is text with the spaces at its ends.
+func words(s string) string {
+	s = strings.NewReplacer("&", "&amp;", "<", "&lt;", "@", "@\u2060").Replace(brief(s))
 	return special.ReplaceAllString(s, `\$0`)
+}
+
+// prose writes a sentence that may hold foreign text; what it has in backquotes is code.
+func prose(s string) string {
+	parts := strings.Split(flat(s), "`")
+	if len(parts)%2 == 0 { // one is not closed
+		return text(s)
+	}
+	var b strings.Builder
+	for i, part := range parts {
+		if i%2 == 1 {
+			b.WriteString(code(part))
+			continue
+		}
+		b.WriteString(words(part))
+	}
+	return b.String()
 }
 
 // block writes foreign text as a code block with a fence that it cannot close.

@@ -16,7 +16,8 @@ type view struct {
 	Facts          []string // Markdown
 	Counts         string
 	Rows           []row
-	More           int // rows left out
+	More           int  // rows left out
+	Fold           bool // the rows are many, and not what the reader came for
 	Refused        []plan.Step
 	Diffs          []diff
 	Tail           string // of the failed step
@@ -70,6 +71,12 @@ func headline(r Report) (icon, sentence string) {
 	return h[0], sentence
 }
 
+// A plan is there to be read; what was done of it is not, when it was much.
+const (
+	someRows = 12
+	manyRows = 60
+)
+
 func newView(r Report, d detail) view {
 	v := view{Report: r, Facts: facts(r), Counts: counts(r)}
 	v.Icon, v.Headline = headline(r)
@@ -77,6 +84,7 @@ func newView(r Report, d detail) view {
 	for _, s := range r.Plan.Steps {
 		v.addStep(s, done[s.Resource.String()+string(s.Verb)], d)
 	}
+	v.Fold = len(v.Rows) > manyRows || r.Status != Planned && len(v.Rows) > someRows
 	if !d.noLog {
 		v.TailOf, v.Tail = failedTail(r)
 	}
