@@ -75,10 +75,17 @@ func needs(want *machine.Guest) []need {
 	return list
 }
 
+// startupNeed is what the start order of a virtual machine takes (PVE::API2::Qemu): it
+// is about the other guests of the node, too.
+var startupNeed = need{[]string{"/"}, "Sys.Modify"}
+
 // vmNeeds is what a virtual machine takes beyond. The agent's privilege is VM.Monitor
 // up to Proxmox VE 8 (pve-access-control 9.0.2 divided it).
 func vmNeeds(want *machine.Guest, guest []string) []need {
 	list := []need{{guest, "VM.Config.Cloudinit"}, {guest, "VM.Config.CDROM"}, {guest, "VM.Config.HWType"}}
+	if want.Config["startup"] != "" {
+		list = append(list, startupNeed)
+	}
 	if !want.Origin.Image {
 		list = append(list, need{[]string{"/vms/" + want.Origin.Template}, "VM.Clone"})
 	}

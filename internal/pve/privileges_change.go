@@ -26,6 +26,8 @@ func changeNeeds(steps []plan.Step, have, want *machine.Guest) []need {
 			for _, storage := range newStorages(have.Next(), machine.Config{name: want.Config[name]}) {
 				add([]string{"/storage/" + storage}, "Datastore.AllocateSpace")
 			}
+		case kind == "config" && name == "startup" && want.Kind == machine.KVM:
+			list = append(list, startupNeed)
 		case kind == "config":
 			add(guest, keyPrivilege(want.Kind, name))
 		}

@@ -241,6 +241,30 @@ func TestEachPrivilegeOfChange(t *testing.T) {
 	}
 }
 
+// The start order of a VM takes more than the others of its options.
+func TestStartupOfVM(t *testing.T) {
+	l := newVMLab(t)
+	grants := slices.Concat(documented(t), []grant{{"/pool/appstack", "VM.Config.Cloudinit"}, {"/pool/appstack", "VM.Config.CDROM"}, {"/pool/appstack", "VM.Config.HWType"},
+		{"/pool/appstack", "VM.GuestAgent.FileRead"}, {"/vms/9000", "VM.Audit"}, {"/vms/9000", "VM.Clone"}})
+	c, want := l.client(l.tokenWith(grants)), wantedVM()
+	want.Pool, want.Config["startup"] = "appstack", "order=2"
+	lacks := func(when string) {
+		t.Helper()
+		c.Refresh()
+		_, _, err := cycle(t.Context(), c, want, plan.Policy{})
+		if veto, ok := errors.AsType[*FindingsError](err); !ok || !strings.Contains(veto.Error(), "lacks Sys.Modify on /") {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	lacks("a creation")
+	delete(want.Config, "startup")
+	if _, _, err := cycle(t.Context(), c, want, plan.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	want.Config["startup"] = "order=2"
+	lacks("a change")
+}
+
 // Rights that are taken away later are missed before the next change; where they go in
 // between, Proxmox's own words say so.
 func TestPrivilegeLostLater(t *testing.T) {
