@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 )
 
 // serveControl opens the control port, where a person or a test in another process makes
@@ -14,17 +16,29 @@ func (l *Lab) serveControl(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("/", l.PVE.Control())
 	mux.Handle("/github/", http.StripPrefix("/github", l.GitHub.Control()))
-	return l.listenHTTP(ctx, controlPort, l.machineOnly(mux))
+	return l.listenHTTP(ctx, controlPort, machineOnly(mux))
 }
 
 // machineOnly refuses guests: what is deployed into a lab has no business with its faults.
-func (l *Lab) machineOnly(h http.Handler) http.Handler {
+func machineOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A process of this machine comes from the very address that it goes to.
-		if from, _, err := net.SplitHostPort(r.RemoteAddr); err != nil || from != l.net.Gateway().String() {
+		if !ours(r.RemoteAddr) {
 			http.Error(w, "the control port serves this machine only", http.StatusForbidden)
 			return
 		}
 		h.ServeHTTP(w, r)
+	})
+}
+
+// ours tells whether a connection's far end is an address of this machine.
+func ours(remote string) bool {
+	from, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	addrs, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		own, err := netip.ParsePrefix(a.String())
+		return err == nil && own.Addr() == from.Addr().Unmap()
 	})
 }

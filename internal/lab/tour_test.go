@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -42,17 +41,14 @@ func (s step) matches(got string) bool {
 // TestTour takes the documentation's tour, command by command, in one shell.
 func TestTour(t *testing.T) {
 	l, o := bringUp(t, lab.Options{Repos: []string{"org/shop"}})
-	dir := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "pvelab"), "../../cmd/pvelab").CombinedOutput(); err != nil {
-		t.Fatalf("cannot build pvelab: %v\n%s", err, out)
-	}
+	dir, program := t.TempDir(), pvelab(t)
 	text, err := os.ReadFile("../../docs/lab.md")
 	must(t, err)
 	steps := console(string(text))
 	if len(steps) < 10 {
 		t.Fatalf("only %d commands in docs/lab.md", len(steps))
 	}
-	script := fmt.Sprintf("pvelab() { %s/pvelab \"$@\" --bridge %s; }\nexec 2>&1\n", dir, o.Bridge)
+	script := fmt.Sprintf("pvelab() { %s \"$@\" --bridge %s; }\nexec 2>&1\n", program, o.Bridge)
 	for i, s := range steps {
 		script += fmt.Sprintf("echo; echo @@%d@@\n%s", i, s.command)
 	}
