@@ -2,11 +2,37 @@ package templates_test
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/org/appstack-action/templates"
 )
+
+// TestDeployCheck has a build that does what it is told and is not accepted: of a Python
+// app, a module that the check cannot find.
+func TestDeployCheck(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("python3 is not here")
+	}
+	s := newSandbox(t)
+	s.must(os.MkdirAll(s.path("lib"), 0o755))
+	s.write("lib/import_check.py", templates.Script("scripts/import_check.py"))
+	s.conf.Check = "python3 " + s.path("lib/import_check.py") + " pote"
+	s.configure()
+	s.deploy(0, s.commit("one", map[string]string{"pote.py": "import json\n"}))
+	two := s.commit("two", map[string]string{"pote.py": "import json\nimport no_such_module\n"})
+	out := s.deploy(4, two)
+	if !strings.Contains(out, "pote.py:2: there is no module no_such_module") || !strings.Contains(out, "the check of the build: exit status 1") {
+		t.Error("the deploy does not say what is missing")
+	}
+	if strings.Contains(out, "==> migrate") || s.exists("app/releases/"+two+".ready") {
+		t.Error("a build that was not accepted went on")
+	}
+	s.serves("one hello")
+	s.clean()
+}
 
 // TestDeployWorker deploys an app with a service that has no port: it is healthy when it
 // has stayed up for some seconds.
