@@ -124,7 +124,7 @@ func TestBuildPython(t *testing.T) {
 			put(t, g, dir+"/"+name, string(content))
 		}
 		x.sent = nil
-		out, err := g.Try(context.Background(), fmt.Sprintf("cd %s && PIP_CACHE_DIR=/srv/cache PIP_INDEX_URL=%s PIP_TRUSTED_HOST=%s /usr/local/lib/appstack/build_python python3 %s && .venv/bin/python -c 'import typing_extensions' && echo has $(.venv/bin/python -m pip list --format=freeze | cut -d= -f1)",
+		out, err := g.Try(context.Background(), fmt.Sprintf("cd %s && PIP_CACHE_DIR=/srv/cache PIP_INDEX_URL=%s PIP_TRUSTED_HOST=%s /usr/local/lib/appstack/build_python python3 %s && .venv/bin/python -c 'import typing_extensions' && .venv/bin/pip --version | grep -q %[1]s/.venv/ && echo has $(.venv/bin/python -m pip list --format=freeze | cut -d= -f1)",
 			dir, tt.index, strings.Split(tt.index, "/")[2], tt.wheels))
 		if (err == nil) != (tt.has != "") || !strings.Contains(out, tt.says) || len(x.sent) != tt.sends {
 			t.Errorf("%s: %v, the index sent %v:\n%s", tt.name, err, x.sent, out)
