@@ -1,8 +1,10 @@
 package resolve
 
 import (
+	"maps"
 	"net/url"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,5 +146,34 @@ func TestBuildID(t *testing.T) {
 	}
 	if got := id(func(e *stack.Env) { e.EnvVars, e.App.Services = map[string]string{"A": "a"}, nil }); got != "" {
 		t.Errorf("nothing is baked in, got %s", got)
+	}
+}
+
+// The app logs in as the user, also where another role owns the database.
+func TestDatabaseOwner(t *testing.T) {
+	src := strings.Replace(strings.ReplaceAll(oneService, "git@GIT", "git@github.com:o/r.git"), "runtime: node", "runtime: node\n      postgres: {owner: keepers, password: \"${secret.pote_db_password}\", extensions: uuid-ossp}", 1)
+	var problems diag.List
+	o := osState(loadEnv(t, "secrets: [a.age]\nproxmox: {url: \"https://p\", token: \"${secret.proxmox_token}\"}\nssh: {key: \"${secret.ssh_key}\"}\n"+src, "shop/dev"), testInputs(&problems))
+	if db := o.Databases["shop"]; len(problems) > 0 || db.Owner != "keepers" || db.User != "shop" || !slices.Equal(db.Extensions, []string{"uuid-ossp"}) {
+		t.Errorf("got %+v, %v", db, problems)
+	}
+	if env := o.Files["/srv/app/.env.dev"].Content.Reveal(); !strings.Contains(env, "PGUSER=\"shop\"\n") || !strings.Contains(env, "postgresql://shop:") {
+		t.Errorf("the app is told\n%s", env)
+	}
+	if conf := o.Files["/etc/appstack/backup.conf"].Content.Reveal(); !strings.Contains(conf, "owner='keepers'\n") {
+		t.Errorf("a restore is told\n%s", conf)
+	}
+}
+
+func TestIndexVars(t *testing.T) {
+	for index, want := range map[string]map[string]string{
+		"":                                     nil,
+		"https://ci:x@index.lan/simple":        {"PIP_INDEX_URL": "https://ci:x@index.lan/simple"},
+		"http://ci:x@index.lan:3141/simple":    {"PIP_INDEX_URL": "http://ci:x@index.lan:3141/simple", "PIP_TRUSTED_HOST": "index.lan:3141"},
+		"http://[2001:db8::1]:3141/root/pypi/": {"PIP_INDEX_URL": "http://[2001:db8::1]:3141/root/pypi/", "PIP_TRUSTED_HOST": "[2001:db8::1]:3141"},
+	} {
+		if got := indexVars(index); !maps.Equal(got, want) {
+			t.Errorf("%s: %v", index, got)
+		}
 	}
 }
