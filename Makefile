@@ -38,11 +38,15 @@ lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run .ci/setup; else echo "lint: shellcheck is missing: skipped"; fi
 
 .PHONY: demo
-demo: setup ## deploy a sample app to a lab on this machine, as GitHub would
+demo: ## deploy a sample app to a lab on this machine, as GitHub would
 	@[ "$$(id -u)" = 0 ] || { echo "make demo needs root: it runs system containers and a Docker engine" >&2; exit 1; }
+	@.ci/setup demo
 	@echo "demo: compiling"
-	@# What is compiled here need not be compiled again for the action's image.
-	@GOCACHE=$${APPSTACK_LAB_CACHE:-/var/cache/appstack-lab}/go-build CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/pvelab
+	@# What is compiled here need not be compiled again for the action's image. The
+	@# template is built meanwhile; what goes wrong there, pvelab meets and tells.
+	@cache=$${APPSTACK_LAB_CACHE:-/var/cache/appstack-lab} && export GOCACHE=$$cache/go-build CGO_ENABLED=0 && \
+	go build -trimpath -o bin/ ./internal/lab/template/prebuild && { bin/prebuild $$cache 2>/dev/null & } && \
+	go build -trimpath -o bin/ ./cmd/pvelab
 	@bin/pvelab demo $(DEMOFLAGS)
 
 BENCH ?=

@@ -129,7 +129,7 @@ func (d *demo) bringUp(ctx context.Context) (err error) {
 	d.opt.Log = slog.New(slog.DiscardHandler)
 	var once sync.Once
 	d.opt.Progress = func(string) {
-		once.Do(func() { d.screen.say("building a Debian template with debootstrap, once for this machine") })
+		once.Do(func() { d.screen.say("building a Debian template, once for this machine") })
 	}
 	d.screen.say("bringing up Proxmox VE, with real containers behind it, and GitHub")
 	if d.lab, err = lab.Up(ctx, d.opt); err != nil {

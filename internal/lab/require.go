@@ -11,7 +11,7 @@ import (
 // needs are the programs that a lab calls and the Debian packages that have them.
 var needs = []struct{ program, pkg string }{
 	{"lxc-start", "lxc"},
-	{"debootstrap", "debootstrap"},
+	{"mmdebstrap", "mmdebstrap"},
 	{"iptables", "iptables"},
 	{"ip", "iproute2"},
 	{"git", "git"},

@@ -10,7 +10,7 @@ import (
 )
 
 // TestKilledBuildLeavesNothing kills a command that has mounted something and started
-// something, as debootstrap does.
+// something, as mmdebstrap does.
 func TestKilledBuildLeavesNothing(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")

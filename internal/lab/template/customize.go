@@ -23,7 +23,7 @@ var masked = []string{
 // guest whose stack asks for upgrades enables them again.
 var disabled = []string{"apt-daily.timer", "apt-daily-upgrade.timer"}
 
-// customize turns a fresh debootstrap root into a template.
+// customize turns a fresh root into a template.
 func customize(ctx context.Context, root string, sources AptSources) error {
 	if err := os.WriteFile(filepath.Join(root, "etc/apt/sources.list"), []byte(sources.List), 0o644); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 
 // AptSources are a machine's Debian sources, turned to one release.
 type AptSources struct {
-	Mirror string // of the release itself: what debootstrap reads
+	Mirror string // of the release itself
 	List   string // a sources.list(5) in the one-line format
 }
 

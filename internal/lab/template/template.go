@@ -1,5 +1,5 @@
 // Package template builds the container templates that a lab's storage offers,
-// with debootstrap and from the machine's own package sources, under the names that
+// with mmdebstrap and from the machine's own package sources, under the names that
 // Proxmox gives them (debian-12-standard_12.12-1_amd64.tar.zst).
 //
 // A template is built once for a machine and kept in a cache directory outside the
@@ -27,7 +27,7 @@ type Template struct {
 	// Warm are further packages that are installed already: no template of Proxmox's
 	// has them, but tests that are not about installing need not wait for it.
 	Warm []string
-	// From is the name of a [Known] template to begin with; empty: debootstrap.
+	// From is the name of a [Known] template to begin with; empty: with nothing.
 	From string
 	// Cloud makes it the root of a VM's cloud image: cloud-init is in it, and configures
 	// all that a container's node would.
@@ -65,8 +65,8 @@ const packages = "systemd,systemd-sysv,libpam-systemd,dbus,openssh-server,iprout
 	"ca-certificates,sudo,cron,iputils-ping,locales,less,vim-tiny,logrotate,procps,kmod,gpgv,tzdata,whiptail"
 
 // Build returns the path of t's archive in cache, building it if it is not there.
-// It needs root and debootstrap and takes about two minutes; several processes may
-// call it at once. progress gets debootstrap's lines.
+// It needs root and mmdebstrap and takes about half a minute; several processes may
+// call it at once. progress gets mmdebstrap's lines.
 func Build(ctx context.Context, cache string, t Template, progress func(string)) (string, error) {
 	archive := filepath.Join(cache, "template", t.recipe(), t.Name)
 	if _, err := os.Stat(archive); err == nil {
@@ -110,7 +110,7 @@ func (t Template) from() (Template, bool) {
 }
 
 // recipeVersion is counted up when the building itself changes.
-const recipeVersion = 1
+const recipeVersion = 3
 
 // cloudVersion is the same for cloud images.
 const cloudVersion = 1
@@ -135,7 +135,7 @@ func build(ctx context.Context, archive string, t Template, progress func(string
 	part := archive + ".part"
 	defer os.Remove(part)
 	tar := exec.CommandContext(ctx, "tar", "--create", "--numeric-owner", "--xattrs", "--acls",
-		"--use-compress-program=zstd -q -3 -T0", "--file="+part, "--directory="+root, ".")
+		"--use-compress-program=zstd -q -1 -T0", "--file="+part, "--directory="+root, ".")
 	if err := stream(tar, progress); err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func emptyRoot(dir string) (string, error) {
 	return root, os.Chmod(root, 0o755)
 }
 
-// begin fills root: from another template, or by debootstrap.
+// begin fills root: from another template, or with a minimal Debian.
 func (t Template) begin(ctx context.Context, root, cache string, progress func(string)) error {
 	if from, ok := t.from(); ok {
 		archive, err := Build(ctx, cache, from, progress)
@@ -172,8 +172,7 @@ func (t Template) begin(ctx context.Context, root, cache string, progress func(s
 	if err != nil {
 		return err
 	}
-	bootstrap := contained(ctx, "debootstrap", "--variant=minbase", "--include="+packages, t.Codename, root, sources.Mirror)
-	if err := stream(bootstrap, progress); err != nil {
+	if err := bootstrap(ctx, root, t.Codename, sources, progress); err != nil {
 		return err
 	}
 	return customize(ctx, root, sources)
