@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path"
 
 	"github.com/org/appstack-action/internal/apply"
+	"github.com/org/appstack-action/internal/github"
 	"github.com/org/appstack-action/internal/guest"
 	"github.com/org/appstack-action/internal/pve"
 	"github.com/org/appstack-action/internal/report"
@@ -62,6 +64,9 @@ var kinds = []struct {
 	{is[*ssh.AuthError], report.Denied},
 	{is[*guest.SudoError], report.Denied},
 	{deniedByProxmox, report.Denied},
+	{is[*github.PermissionError], report.Denied},
+	{refusedByGitHub, report.BadInput},
+	{is[*github.CallError], report.Unreachable},
 	{unanswered, report.Unreachable},
 	{is[*pve.UnreachableError], report.Unreachable},
 	{is[*pve.NoSSHError], report.Unreachable},
@@ -97,6 +102,13 @@ func exits(code int) func(error) bool {
 func deniedByProxmox(err error) bool {
 	var e *pve.Error
 	return errors.As(err, &e) && (e.Status == 401 || e.Status == 403)
+}
+
+// refusedByGitHub tells whether GitHub found what was asked for wrong, as a commit that
+// is not there.
+func refusedByGitHub(err error) bool {
+	var e *github.CallError
+	return errors.As(err, &e) && e.Status == http.StatusUnprocessableEntity
 }
 
 // unanswered tells whether a connection to Proxmox came about and no answer did.

@@ -1,12 +1,9 @@
 package app_test
 
 import (
-	"flag"
 	"fmt"
 	"net/http"
-	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,11 +14,6 @@ import (
 	"github.com/org/appstack-action/internal/lab/pveapi"
 	"github.com/org/appstack-action/internal/report"
 )
-
-var update = flag.Bool("update", false, "rewrite the generated parts of docs/reliability.md")
-
-// torture tells whether every point is asked for, however long it takes.
-func torture() bool { return os.Getenv("APPSTACK_TORTURE") != "" }
 
 // memFault is something that goes wrong with a request, or with the task that it starts.
 type memFault struct {
@@ -69,6 +61,13 @@ type verdict struct {
 	reason report.Reason
 }
 
+func (v verdict) String() string {
+	if v.reason == "" {
+		return "survived"
+	}
+	return "`" + string(v.reason) + "`"
+}
+
 // Every request of Proxmox's × every way to fail: success, or a clear failure of a kind
 // that says what happened, in Proxmox's words; and the next run ends where an
 // undisturbed one ends.
@@ -78,10 +77,18 @@ func TestFaultAtEveryRequest(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var verdicts []verdict
+	table := newMatrix()
+	for _, f := range memFaults() {
+		table.columns = append(table.columns, f.name)
+	}
 	t.Run("points", func(t *testing.T) {
-		for _, sc := range everyKind(faultScenarios) {
+		for _, sc := range everyKind(memScenarios) {
 			requests, want := undisturbed(t, sc)
-			for _, p := range faultPoints(sc, requests) {
+			for i, p := range faultPoints(sc, requests) {
+				table.row(generic(p.request))
+				if sc.String() != "CT create" && !sampled(i, 10) {
+					continue // what they have in common is in the first
+				}
 				t.Run(fmt.Sprintf("%s, %s at %d %s", sc, p.fault.name, p.at, p.request), func(t *testing.T) {
 					t.Parallel()
 					v, hit, end := p.run(t)
@@ -93,6 +100,7 @@ func TestFaultAtEveryRequest(t *testing.T) {
 					}
 					mu.Lock()
 					verdicts = append(verdicts, v)
+					table.add(generic(p.request), p.fault.name, v.String())
 					mu.Unlock()
 				})
 			}
@@ -105,18 +113,7 @@ func TestFaultAtEveryRequest(t *testing.T) {
 		}
 	}
 	t.Logf("%d faults: %d survived in the same run, %d ended in a clear failure and converged in the next", len(verdicts), survived, len(verdicts)-survived)
-	if !t.Failed() {
-		document(t, "faults", faultTable(verdicts))
-	}
-}
-
-// faultScenarios are few in the quick run: what they have in common is in the first.
-func faultScenarios(kind guestKind) []memScenario {
-	all := memScenarios(kind)
-	if torture() {
-		return all
-	}
-	return all[:1]
+	table.document(t, "faults", "request")
 }
 
 func faultPoints(sc memScenario, requests []string) []faultPoint {
@@ -214,68 +211,4 @@ func generic(request string) string {
 	request = nodeInPath.ReplaceAllString(request, "/nodes/NODE")
 	request = taskInPath.ReplaceAllString(request, "UPID")
 	return strings.ReplaceAll(request, fmt.Sprint("/", memVMID), "/VMID")
-}
-
-// faultTable has a row for each request and a column for each fault.
-func faultTable(verdicts []verdict) string {
-	cells := map[[2]string][]string{}
-	var rows, columns []string
-	for _, f := range memFaults() {
-		columns = append(columns, f.name)
-	}
-	slices.SortFunc(verdicts, func(a, b verdict) int { return a.at - b.at })
-	for _, v := range verdicts {
-		if of := v.scenario; of.kind.name != "CT" || of.name != "create" {
-			continue
-		}
-		row, said := generic(v.request), "survived"
-		if v.reason != "" {
-			said = "`" + string(v.reason) + "`"
-		}
-		if !slices.Contains(rows, row) {
-			rows = append(rows, row)
-		}
-		key := [2]string{row, v.fault.name}
-		if !slices.Contains(cells[key], said) {
-			cells[key] = append(cells[key], said)
-			slices.Sort(cells[key])
-		}
-	}
-	slices.Sort(rows)
-	var b strings.Builder
-	fmt.Fprintf(&b, "| request | %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
-	for _, row := range rows {
-		fmt.Fprintf(&b, "| `%s` |", row)
-		for _, c := range columns {
-			fmt.Fprintf(&b, " %s |", strings.Join(cells[[2]string{row, c}], ", "))
-		}
-		b.WriteString("\n")
-	}
-	return b.String()
-}
-
-// document compares a generated part of docs/reliability.md with what it should be, and
-// rewrites it with -update.
-func document(t *testing.T, part, text string) {
-	t.Helper()
-	const path = "../../docs/reliability.md"
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin, end := "<!-- "+part+": begin -->\n", "<!-- "+part+": end -->"
-	before, rest, ok1 := strings.Cut(string(raw), begin)
-	old, after, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("%s has no part %q", path, part)
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(before+begin+text+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(old, text); diff != "" {
-		t.Errorf("%s is out of date; go test ./internal/app -run Fault -update (-file +now):\n%s", path, diff)
-	}
 }

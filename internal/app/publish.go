@@ -25,30 +25,40 @@ type GitHub struct {
 	mu     sync.Mutex
 	number map[string]int // pull requests by commit
 	open   map[string]int64
-	warned []string
+	warned map[string]bool
+	last   map[string]string // warnings by environment and what they are about
 }
 
 // Publish implements [Publisher].
 func (g *GitHub) Publish(ctx context.Context, r *report.Report) {
 	if g.Deployment {
-		g.warn(r, g.deploy(ctx, r))
+		g.warn(r, "deployment", g.deploy(ctx, r))
 	}
 	if g.Comment {
-		g.warn(r, g.comment(ctx, r))
+		g.warn(r, "comment", g.comment(ctx, r))
 	}
 }
 
-// warn puts what GitHub refused into the report, the same thing only once in a run.
-func (g *GitHub) warn(r *report.Report, err error) {
+// warn puts what GitHub refused into the report: the same thing only once in a run, and
+// of one environment's comment or deployment only what failed last.
+func (g *GitHub) warn(r *report.Report, about string, err error) {
 	if err == nil {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !slices.Contains(g.warned, err.Error()) {
-		g.warned = append(g.warned, err.Error())
-		r.Warnings = append(r.Warnings, err.Error())
+	if g.warned[err.Error()] {
+		return
 	}
+	if g.warned == nil {
+		g.warned, g.last = make(map[string]bool), make(map[string]string)
+	}
+	key := r.Target() + " " + about
+	if before := slices.Index(r.Warnings, g.last[key]); before >= 0 {
+		r.Warnings = slices.Delete(r.Warnings, before, before+1)
+	}
+	g.warned[err.Error()], g.last[key] = true, err.Error()
+	r.Warnings = append(r.Warnings, err.Error())
 }
 
 func (g *GitHub) comment(ctx context.Context, r *report.Report) error {

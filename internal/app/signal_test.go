@@ -132,18 +132,35 @@ func (p *program) wait() (code int, said string) {
 	return 0, ""
 }
 
+// ask is a request of root's, past every fault of the network.
+func (w *world) ask(method, path, body string) json.RawMessage {
+	w.t.Helper()
+	return ask(w.t, w.lab.PVE, "PVEAPIToken="+w.lab.Info.Token, method, path, body)
+}
+
+// ask sends a request to a Proxmox and returns the answer's data.
+func ask(t testing.TB, proxmox http.Handler, auth, method, path, body string) json.RawMessage {
+	t.Helper()
+	r := httptest.NewRequest(method, "https://pve1/api2/json"+path, strings.NewReader(body))
+	r.Header.Set("Authorization", auth)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	res := httptest.NewRecorder()
+	proxmox.ServeHTTP(res, r)
+	var answer struct{ Data json.RawMessage }
+	if err := json.Unmarshal(res.Body.Bytes(), &answer); res.Code != http.StatusOK || err != nil {
+		t.Fatalf("%s %s: %d %s %v", method, path, res.Code, res.Body, err)
+	}
+	return answer.Data
+}
+
 // description is a guest's, as Proxmox has it.
 func (w *world) description(vmid string) string {
 	w.t.Helper()
-	r := httptest.NewRequest(http.MethodGet, "https://pve1/api2/json/nodes/pve1/lxc/"+vmid+"/config", nil)
-	r.Header.Set("Authorization", "PVEAPIToken="+w.lab.Info.Token)
-	res := httptest.NewRecorder()
-	w.lab.PVE.ServeHTTP(res, r)
-	var answer struct{ Data struct{ Description string } }
-	if err := json.Unmarshal(res.Body.Bytes(), &answer); res.Code != http.StatusOK || err != nil {
-		w.t.Fatalf("%d %s %v", res.Code, res.Body, err)
-	}
-	return answer.Data.Description
+	var config struct{ Description string }
+	w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/lxc/"+vmid+"/config", ""), &config))
+	return config.Description
 }
 
 // slowBuild is a build that takes longer than anybody waits here, once.

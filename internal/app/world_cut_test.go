@@ -48,6 +48,19 @@ func (w *wire) sever() {
 	for _, c := range w.conns {
 		_ = c.Close()
 	}
+	w.conns = nil
+}
+
+// drop ends the connections to a port, as a firewall does that forgot them; new ones
+// come about.
+func (w *wire) drop(port string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.conns {
+		if _, p, _ := net.SplitHostPort(c.RemoteAddr().String()); p == port {
+			_ = c.Close()
+		}
+	}
 }
 
 // killer is a view that ends the run at the first point that it has not ended one at

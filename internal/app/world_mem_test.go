@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -130,20 +128,9 @@ func (w *memWorld) finish(command string) {
 }
 
 // ask is a request of root's, past the gate.
-func (w *memWorld) ask(method, path string, body string) json.RawMessage {
+func (w *memWorld) ask(method, path, body string) json.RawMessage {
 	w.t.Helper()
-	r := httptest.NewRequest(method, "https://pve1/api2/json"+path, strings.NewReader(body))
-	r.Header.Set("Authorization", w.auth)
-	if body != "" {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	res := httptest.NewRecorder()
-	w.proxmox.ServeHTTP(res, r)
-	var answer struct{ Data json.RawMessage }
-	if err := json.Unmarshal(res.Body.Bytes(), &answer); res.Code != http.StatusOK || err != nil {
-		w.t.Fatalf("%s %s: %d %s %v", method, path, res.Code, res.Body, err)
-	}
-	return answer.Data
+	return ask(w.t, w.proxmox, w.auth, method, path, body)
 }
 
 // changing is what Proxmox makes anew for each guest.

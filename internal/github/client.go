@@ -73,6 +73,29 @@ func (e *PermissionError) Error() string {
 	return fmt.Sprintf("GitHub refuses: %s; add `%s` to the job's permissions", e.Message, e.Permission)
 }
 
+// A CallError is a request that GitHub did not carry out, for another reason than a
+// missing permission.
+type CallError struct {
+	What   string // what was asked of it: "open a deployment"
+	Status int    // of its answer; 0: there was none
+	Text   string // what it says
+	cause  error
+}
+
+// Error returns one line.
+func (e *CallError) Error() string { return "cannot " + e.What + ": " + e.Text }
+
+func (e *CallError) Unwrap() error { return e.cause }
+
+// Hint tells a request that was wrong from a GitHub that is not well.
+func (e *CallError) Hint() string {
+	switch e.Status {
+	case http.StatusUnprocessableEntity, http.StatusConflict:
+		return ""
+	}
+	return "GitHub does not answer as it should: run it again later; https://www.githubstatus.com tells whether it is known"
+}
+
 // explain makes GitHub's refusals readable. permission is what the call needs.
 func explain(err error, what, permission string) error {
 	if err == nil {
@@ -83,18 +106,19 @@ func explain(err error, what, permission string) error {
 	var refused *github.ErrorResponse
 	switch {
 	case errors.As(err, &limited):
-		return fmt.Errorf("cannot %s: GitHub's rate limit is used up until %s", what, limited.Rate.Reset.Format(time.TimeOnly))
+		text := "GitHub's rate limit is used up until " + limited.Rate.Reset.Format(time.TimeOnly)
+		return &CallError{what, http.StatusForbidden, text, err}
 	case errors.As(err, &abuse):
-		return fmt.Errorf("cannot %s: GitHub limits the token's requests: %s", what, abuse.Message)
+		return &CallError{what, http.StatusForbidden, "GitHub limits the token's requests: " + abuse.Message, err}
 	case errors.As(err, &refused):
 		status := refused.Response.StatusCode
 		// A token without a permission gets 403, or 404 where even reading is not its right.
 		if (status == http.StatusForbidden || status == http.StatusNotFound) && permission != "" {
 			return fmt.Errorf("cannot %s: %w", what, &PermissionError{permission, refused.Message})
 		}
-		return fmt.Errorf("cannot %s: GitHub answers %d: %s", what, status, refused.Message)
+		return &CallError{what, status, fmt.Sprintf("GitHub answers %d: %s", status, refused.Message), err}
 	}
-	return fmt.Errorf("cannot %s: %w", what, err)
+	return &CallError{What: what, Text: err.Error(), cause: err}
 }
 
 // me returns the login that the token's comments have. GITHUB_TOKEN may not ask

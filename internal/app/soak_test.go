@@ -1,0 +1,336 @@
+package app_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/org/appstack-action/internal/app"
+	"github.com/org/appstack-action/internal/lab/gitrepo"
+	"github.com/org/appstack-action/internal/lab/gitserver"
+	"github.com/org/appstack-action/internal/lab/pveapi"
+	"github.com/org/appstack-action/internal/report"
+)
+
+// soakRuns is how many deploys there are; APPSTACK_SOAK asks for another number.
+func soakRuns() int {
+	if n, err := strconv.Atoi(os.Getenv("APPSTACK_SOAK")); err == nil {
+		return n
+	}
+	if torture() {
+		return 300
+	}
+	return 9
+}
+
+// fleet is a project with three environments.
+type fleet struct {
+	*crashWorld
+	random *rand.Rand
+	envs   []*soakEnv
+	source string
+	runs   int
+	ended  map[string]int // runs by blow and end
+}
+
+// soakEnv is one environment, with what may be seen of it.
+type soakEnv struct {
+	name  string
+	vmid  int
+	addr  netip.Addr
+	cores int
+	level string // of its variable LOG_LEVEL
+	sha   string // the last that was live,
+	page  string // and its page
+	v     *visitor
+}
+
+const keepReleases = 3
+
+func newFleet(t *testing.T) *fleet {
+	f := &fleet{crashWorld: newCrashWorld(t, "org/soak"), random: rand.New(rand.NewPCG(9, 2026)), ended: map[string]int{}}
+	f.source = fmt.Sprintf(`{git: "ssh://git@%s/org/soak.git", key: "${secret.deploy_key}", host_key: "%s"}`, f.lab.Info.GitSSH, f.lab.Info.GitHostKey)
+	for _, name := range []string{"dev", "qa", "prod"} {
+		vmid, addr := machines.Allocate(t)
+		f.envs = append(f.envs, &soakEnv{name: name, vmid: vmid, addr: addr.Addr(), cores: 1, level: "info"})
+	}
+	return f
+}
+
+// stack writes the stack file as it is to be now.
+func (f *fleet) stack() {
+	f.t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, `proxmox: {url: "${secret.proxmox_url}", token: "${secret.proxmox_token}", fingerprint: "${secret.proxmox_fingerprint}", node: pve1}
+secrets: [secrets.yaml.age]
+ssh: {user: root, key: "${secret.ssh_key}"}
+projects:
+  soak:
+%s
+      keep_releases: %d
+    envs:
+`, tinyStack(f.source), keepReleases)
+	for _, e := range f.envs {
+		fmt.Fprintf(&b, "      %s: {name: soak-%s, vmid: %d, ip: %s/24, gateway: %s, branch: %s, guest: {cores: %d}, env_vars: {LOG_LEVEL: %s}}\n",
+			e.name, e.name, e.vmid, e.addr, f.lab.Gateway(), e.name, e.cores, e.level)
+	}
+	f.write("appstack.yaml", b.String())
+}
+
+// change changes an environment's part of the stack, one time in three.
+func (f *fleet) change(e *soakEnv) string {
+	switch f.random.IntN(6) {
+	case 0:
+		e.cores = 3 - e.cores
+		return "cores"
+	case 1:
+		e.level = map[string]string{"info": "debug", "debug": "info"}[e.level]
+		return "variable"
+	}
+	return ""
+}
+
+// mischief is what may go wrong in a run: at a moment of it, or with a request.
+type mischief struct {
+	name string
+	blow *blow
+	lab  func(*fleet)
+	bad  gitrepo.Files // a commit that cannot be deployed
+}
+
+func mischiefs() []mischief {
+	fault := func(f pveapi.Fault) func(*fleet) {
+		return func(w *fleet) {
+			f.Skip = w.random.IntN(6)
+			w.must(w.lab.PVE.Inject(f))
+		}
+	}
+	return []mischief{
+		{name: "killed", blow: &killed},
+		{name: "cancelled", blow: &cancelled},
+		{name: "Proxmox dropped", blow: &proxmoxDropped},
+		{name: "guest dropped", blow: &guestDropped},
+		{name: "500", lab: fault(pveapi.Fault{Path: "/nodes/*/lxc/*/*", Status: 500, Reason: "got timeout"})},
+		{name: "596", lab: fault(pveapi.Fault{Path: "/nodes/*/lxc/*/*", Status: 596, Reason: "Connection timed out"})},
+		{name: "reset before", lab: fault(pveapi.Fault{Path: "/nodes/*/lxc/*/*", Drop: "before"})},
+		{name: "reset after", lab: fault(pveapi.Fault{Path: "/nodes/*/lxc/*/config", Drop: "after"})},
+		{name: "git server down", lab: func(w *fleet) { w.lab.Git.SetFault(gitserver.Fault{Down: true}) }},
+		{name: "git server cuts", lab: func(w *fleet) { w.lab.Git.SetFault(gitserver.Fault{DropAfter: 2000}) }},
+		{name: "bad build", bad: gitrepo.Files{"build.js": []byte("process.exit(7)")}},
+		{name: "bad start", bad: gitrepo.Files{"server.js": []byte("process.exit(1)")}},
+	}
+}
+
+// round deploys a new commit to an environment, and perhaps lets something go wrong; then
+// it does what was to be done once more.
+func (f *fleet) round() {
+	f.t.Helper()
+	e := f.envs[f.random.IntN(len(f.envs))]
+	what := f.change(e)
+	f.stack()
+	var m mischief
+	if f.random.IntN(2) == 0 {
+		all := mischiefs()
+		m = all[f.random.IntN(len(all))]
+	}
+	page := fmt.Sprintf("%s %d", e.name, f.runs)
+	files := gitrepo.Files{"version": []byte(page)}
+	for name, text := range m.bad {
+		files[name] = text
+	}
+	sha := f.commit(page, files)
+	r := f.deploy(e, sha, &m)
+	f.ended[fmt.Sprintf("%s: %s %s", m.name, r.Status, r.Reason)]++
+	f.t.Logf("%d: %s, %s, %q: %s %s", f.runs, e.name, what, m.name, r.Status, r.Reason)
+	f.lab.PVE.ClearFaults()
+	f.lab.Git.SetFault(gitserver.Fault{})
+	switch {
+	case r.Reason == report.Internal || r.Failed() && r.Reason == "":
+		f.t.Errorf("run %d (%s) fails for no reason: %s", f.runs, m.name, r.Error)
+	case m.name == "" && r.Failed():
+		f.t.Errorf("run %d fails (%s) though nothing is wrong: %s", f.runs, r.Reason, r.Error)
+	case m.bad != nil:
+		if got := f.page(e); r.Release != e.sha || got != e.page {
+			f.t.Errorf("run %d: after a %s %q serves, not %q; the page is %q", f.runs, m.name, r.Release, e.sha, got)
+		}
+		return
+	}
+	if r.Failed() {
+		if r = f.deploy(e, sha, nil); r.Failed() {
+			f.t.Fatalf("after run %d (%s), the next fails (%s): %s", f.runs, m.name, r.Reason, r.Error)
+		}
+	}
+	e.sha, e.page = sha, page
+	if got := f.page(e); got != page {
+		f.t.Errorf("after run %d the page is %q, not %q", f.runs, got, page)
+	}
+}
+
+func (f *fleet) page(e *soakEnv) string {
+	f.t.Helper()
+	return get(f.t, fmt.Sprintf("http://%s:3000/", e.addr))
+}
+
+// deploy runs apply for one environment under a mischief.
+func (f *fleet) deploy(e *soakEnv, sha string, m *mischief) report.Report {
+	f.t.Helper()
+	f.runs++
+	ctx, cancel := context.WithCancel(f.t.Context())
+	defer cancel()
+	out, view := &wire{}, app.View(f.log)
+	if m != nil && m.lab != nil {
+		m.lab(f)
+	}
+	if m != nil && m.blow != nil {
+		view = f.after(f.random.IntN(14), func() { m.blow.strike(out, cancel) })
+	}
+	reports, err := f.run(ctx, "apply", func(r *app.Run) {
+		r.View, r.Dialer, r.Request.Ref, r.Request.Env = view, out, sha, e.name
+		r.Repository, r.Holder = "org/soak", fmt.Sprintf("org/soak/%d/1", f.runs)
+		r.RunOver = func(context.Context, string) (bool, error) { return true, nil }
+	})
+	if len(reports) != 1 {
+		f.t.Fatalf("run %d has %d reports: %v", f.runs, len(reports), err)
+	}
+	return reports[0]
+}
+
+// after returns a view in which something happens after so many moments.
+func (f *fleet) after(n int, strike func()) app.View {
+	var mu sync.Mutex
+	return &watcher{f.log, func(moment) {
+		mu.Lock()
+		defer mu.Unlock()
+		if n--; n == -1 {
+			strike()
+		}
+	}}
+}
+
+// usage is what must not grow.
+type usage struct{ heap, files, routines int }
+
+func (u usage) String() string {
+	return fmt.Sprintf("%.1f MiB, %d files, %d goroutines", float64(u.heap)/(1<<20), u.files, u.routines)
+}
+
+func measure(t testing.TB) usage {
+	t.Helper()
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return usage{int(m.HeapAlloc), len(files), runtime.NumGoroutine()}
+}
+
+// Deploys of new commits and stack changes over three environments, half of them with
+// something that goes wrong: no request is lost, nothing grows and nothing is left over.
+func TestSoak(t *testing.T) {
+	f := newFleet(t)
+	f.stack()
+	f.settle()
+	began, warm := time.Now(), usage{}
+	for n := range soakRuns() {
+		if f.round(); n == soakRuns()/3 {
+			warm = measure(t)
+		}
+		if t.Failed() {
+			break
+		}
+	}
+	f.lab.PVE.ResetRequests() // the lab's own log
+	hot := measure(t)
+	answered := 0
+	for _, e := range f.envs {
+		e.v.end()
+		for _, n := range e.v.pages {
+			answered += n
+		}
+		if len(e.v.failures) > 0 {
+			t.Errorf("%s: requests failed: %q", e.name, e.v.failures)
+		}
+	}
+	if hot.heap > warm.heap+16<<20 || hot.files > warm.files+16 || hot.routines > warm.routines+16 {
+		t.Errorf("the program had %s after a third of the runs, and has %s", warm, hot)
+	}
+	f.tidy()
+	var ends []string
+	for end, n := range f.ended {
+		ends = append(ends, fmt.Sprintf("%4d %s", n, end))
+	}
+	slices.Sort(ends)
+	t.Logf("%d runs in %v; %d requests answered, none failed; after a third %s, at the end %s\n%s",
+		f.runs, time.Since(began).Round(time.Second), answered, warm, hot, strings.Join(ends, "\n"))
+}
+
+// settle makes the environments, and begins to visit them.
+func (f *fleet) settle() {
+	f.t.Helper()
+	sha := f.commit("first", gitrepo.Files{"version": []byte("first")})
+	reports, err := f.run(f.t.Context(), "apply", func(r *app.Run) { r.Request.Ref = sha })
+	f.must(err)
+	for i, r := range reports {
+		if r.Failed() {
+			f.t.Fatalf("%s failed (%s): %s", r.Target(), r.Reason, r.Error)
+		}
+		f.envs[i].sha, f.envs[i].page = sha, "first"
+		f.envs[i].v = visit(fmt.Sprintf("http://%s:3000/", f.envs[i].addr))
+	}
+}
+
+// tidy demands that nothing is left over in Proxmox and the guests.
+func (f *fleet) tidy() {
+	f.t.Helper()
+	for _, e := range f.envs {
+		if text := f.description(fmt.Sprint(e.vmid)); strings.Contains(text, `"lease"`) {
+			f.t.Errorf("%s is left locked:\n%s", e.name, text)
+		}
+		f.idle(e.addr)
+		out := login(f.t, e.addr.String(), f.key, leftovers)
+		if out != "" {
+			f.t.Errorf("%s has something left over:\n%s", e.name, out)
+		}
+		releases := strings.Fields(login(f.t, e.addr.String(), f.key, "cd /srv/app/releases && ls -d */"))
+		// One that failed stays until the next deploy prunes.
+		if n := len(releases); n > keepReleases+2 {
+			f.t.Errorf("%s keeps %d releases: %v", e.name, n, releases)
+		}
+	}
+	var tasks []struct{ UPID string }
+	f.must(json.Unmarshal(f.ask("GET", "/nodes/pve1/tasks?source=active", ""), &tasks))
+	var guests []struct{ VMID json.Number }
+	f.must(json.Unmarshal(f.ask("GET", "/nodes/pve1/lxc", ""), &guests))
+	if len(tasks) > 0 || len(guests) != len(f.envs) {
+		f.t.Errorf("in Proxmox there are the tasks %v and the guests %v", tasks, guests)
+	}
+}
+
+// leftovers prints what a run must not leave in a guest.
+const leftovers = `ls -d /run/appstack* /tmp/appstack* /var/lib/appstack/data 2>/dev/null
+pgrep -af 'apply.sh|deploy_app|server.js' | grep -v pgrep | tail -n +2
+systemctl list-units --all --plain --no-legend 'appstack-*' | grep -v -e '\.timer' -e 'not-found'
+iptables -t nat -S 2>/dev/null | grep -i appstack
+systemctl --failed --plain --no-legend
+true`
+
+// idle waits until nothing of ours runs in a guest any more.
+func (w *crashWorld) idle(addr netip.Addr) {
+	w.t.Helper()
+	w.poll("the guest does not come to rest", func() bool {
+		return login(w.t, addr.String(), w.key, "pgrep -f 'apply[.]sh|deploy_app[.]sh' || true") == ""
+	})
+}
