@@ -26,8 +26,9 @@ test-lab: ## the tests with real containers, docker and act (root, Linux)
 	go test -count 1 -timeout 20m -p 2 ./...
 
 .PHONY: torture
-torture: setup ## every crash point, fault and interleaving (an hour)
-	APPSTACK_TORTURE=1 go test -timeout 90m -p 1 -count 1 -v ./internal/pve ./internal/app -run 'Crash|Killed|Fault|TwoAtOnce|Signals'
+torture: setup ## every crash point, fault and interleaving, and the soak (hours); UPDATE=-update writes docs/reliability.md
+	APPSTACK_TORTURE=1 go test -timeout 60m -p 1 -count 1 -v ./internal/guest ./internal/pve -run 'Bounded|Crash|Killed|Fault'
+	APPSTACK_TORTURE=1 go test -timeout 8h -p 1 -count 1 -v ./internal/app -run 'Crash|Fault|AtOnce|Signals|Cancel|Soak' $(if $(UPDATE),-args $(UPDATE))
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
@@ -65,7 +66,7 @@ image: ## build the action's image with this machine's docker
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (2m)
-	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | xargs -n1 dirname | sort -u); do \
+	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' internal templates | xargs -n1 dirname | sort -u); do \
 		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | cut -d' ' -f2); do \
 			echo "fuzz: ./$$p $$f"; go test ./$$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) || exit 1; \
 		done; \

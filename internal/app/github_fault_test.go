@@ -155,13 +155,6 @@ type hubWorld struct {
 	hub *hub
 }
 
-// end also waits for the clients' time-outs, which go-github leaves running after a
-// refusal.
-func (w *hubWorld) end() {
-	time.Sleep(time.Minute)
-	w.memWorld.end()
-}
-
 // deploy provisions for a push to dev, and tells GitHub.
 func (w *hubWorld) deploy(runID string) (report.Report, error) {
 	w.t.Helper()

@@ -99,9 +99,9 @@ func (s *session) finish(ctx context.Context, err error) {
 	s.show.Say(s.closing())
 }
 
-// windDown bounds each thing that is done after a cancel: giving the lease back, and
-// telling GitHub. The runner kills after 10 s.
-const windDown = 3 * time.Second
+// windDown bounds each of the two things that are done after a cancel, giving the lease
+// back and telling GitHub, so that the run ends within 5 s. The runner kills after 10 s.
+const windDown = 2 * time.Second
 
 // servingWait bounds the question which release serves, after the work.
 const servingWait = 15 * time.Second

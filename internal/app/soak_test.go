@@ -30,7 +30,7 @@ func soakRuns() int {
 	if torture() {
 		return 300
 	}
-	return 9
+	return 6
 }
 
 // fleet is a project with three environments.
@@ -270,11 +270,12 @@ func TestSoak(t *testing.T) {
 	f.tidy()
 	var ends []string
 	for end, n := range f.ended {
-		ends = append(ends, fmt.Sprintf("%4d %s", n, end))
+		ends = append(ends, fmt.Sprintf("- %d × %s", n, strings.TrimPrefix(end, ": ")))
 	}
 	slices.Sort(ends)
-	t.Logf("%d runs in %v; %d requests answered, none failed; after a third %s, at the end %s\n%s",
-		f.runs, time.Since(began).Round(time.Second), answered, warm, hot, strings.Join(ends, "\n"))
+	figures(t, "soak", fmt.Sprintf("%d deploys and %d runs that mended one, in %v; %d requests to the apps were answered, none failed. "+
+		"The program had %s after a third of them, and %s at the end. How they ended:\n\n%s",
+		soakRuns(), f.runs-soakRuns(), time.Since(began).Round(time.Second), answered, warm, hot, strings.Join(ends, "\n")))
 }
 
 // settle makes the environments, and begins to visit them.
@@ -320,8 +321,9 @@ func (f *fleet) tidy() {
 }
 
 // leftovers prints what a run must not leave in a guest.
-const leftovers = `ls -d /run/appstack* /tmp/appstack* /var/lib/appstack/data 2>/dev/null
-pgrep -af 'apply.sh|deploy_app|server.js' | grep -v pgrep | tail -n +2
+const leftovers = `ls -d /run/appstack.* /run/appstack-git.* /tmp/appstack* /var/lib/appstack/data 2>/dev/null
+pgrep -af 'apply[.]sh|deploy_app[.]sh'
+[ "$(pgrep -cx node)" -le 1 ] || pgrep -ax node
 systemctl list-units --all --plain --no-legend 'appstack-*' | grep -v -e '\.timer' -e 'not-found'
 iptables -t nat -S 2>/dev/null | grep -i appstack
 systemctl --failed --plain --no-legend

@@ -53,7 +53,7 @@ func New(o Options) (*Client, error) {
 		next = http.DefaultTransport
 	}
 	transport := &retrier{next: next, left: Patience, trace: o.Trace}
-	gh := github.NewClient(&http.Client{Transport: transport, Timeout: 30 * time.Second})
+	gh := github.NewClient(&http.Client{Transport: transport})
 	if t := o.Token.Reveal(); t != "" {
 		gh = gh.WithAuthToken(t)
 	}

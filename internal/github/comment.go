@@ -89,8 +89,8 @@ func (c *Client) findComment(ctx context.Context, number int, marker string) (*g
 				return found, nil
 			}
 		}
-		if res.NextPage == 0 {
-			return nil, nil
+		if res.NextPage <= o.Page {
+			return nil, nil // 0 after the last; pages that go in circles would never end
 		}
 		o.Page = res.NextPage
 	}

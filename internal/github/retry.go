@@ -3,6 +3,7 @@ package github
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -28,7 +29,7 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	for attempt := 0; ; attempt++ {
 		res, err := r.once(req)
 		pause, again := retryAfter(req, res, err, attempt)
-		if !again || !r.spend(pause) || (req.Body != nil && req.GetBody == nil) {
+		if !again || !inTime(req, pause) || !r.spend(pause) || (req.Body != nil && req.GetBody == nil) {
 			return res, err
 		}
 		if res != nil {
@@ -43,17 +44,48 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
+// attemptTime bounds one attempt, its answer's body included. A bound of the client would
+// count the pauses, too.
+const attemptTime = 30 * time.Second
+
+var errSilent = errors.New("GitHub does not answer within 30 s")
+
 func (r *retrier) once(req *http.Request) (*http.Response, error) {
 	start := time.Now()
-	res, err := r.next.RoundTrip(req)
+	ctx, cancel := context.WithTimeout(req.Context(), attemptTime)
+	res, err := r.next.RoundTrip(req.WithContext(ctx))
+	status := 0
+	switch {
+	case err == nil:
+		res.Body, status = &boundBody{res.Body, cancel}, res.StatusCode
+	case ctx.Err() != nil && req.Context().Err() == nil:
+		err = errSilent
+		fallthrough
+	default:
+		cancel()
+	}
 	if r.trace != nil {
-		status := 0
-		if res != nil {
-			status = res.StatusCode
-		}
 		r.trace(req.Method, req.URL.Path, status, time.Since(start))
 	}
 	return res, err
+}
+
+// boundBody is a body whose reading is bounded with its request.
+type boundBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *boundBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+// inTime tells whether a pause leaves time for what was to come after it: if not, what
+// GitHub said last is the better answer.
+func inTime(req *http.Request, pause time.Duration) bool {
+	deadline, ok := req.Context().Deadline()
+	return !ok || time.Until(deadline) > pause
 }
 
 // spend takes a pause from the client's patience, or tells that there is none left.
@@ -94,7 +126,10 @@ func isRateLimit(res *http.Response) bool {
 		return true
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<16))
-	res.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), res.Body))
+	res.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), res.Body), res.Body}
 	return err == nil && strings.Contains(strings.ToLower(string(body)), "secondary rate")
 }
 
