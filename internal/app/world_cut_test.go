@@ -164,19 +164,25 @@ func (v *visitor) end() { v.stop(); <-v.done }
 // login runs a command on a guest as root.
 func login(t testing.TB, addr string, key ssh.Signer, command string) string {
 	t.Helper()
-	c, err := ssh.Dial("tcp", addr+":22", &ssh.ClientConfig{User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(key)},
-		HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 10 * time.Second}) // it is on the lab's own bridge
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	s, err := c.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := s.CombinedOutput(command)
+	out, err := try(addr, key, command)
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
-	return string(out)
+	return out
+}
+
+// try is login where it may fail.
+func try(addr string, key ssh.Signer, command string) (string, error) {
+	c, err := ssh.Dial("tcp", addr+":22", &ssh.ClientConfig{User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(key)},
+		HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 10 * time.Second}) // it is on the lab's own bridge
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = c.Close() }()
+	s, err := c.NewSession()
+	if err != nil {
+		return "", err
+	}
+	out, err := s.CombinedOutput(command)
+	return string(out), err
 }

@@ -37,7 +37,12 @@ import (
 // TestFirstConfigure installs them.
 var machines = labtest.Lab{Options: lab.Options{Templates: []template.Template{template.Default(), template.Warm()}}}
 
-func TestMain(m *testing.M) { os.Exit(machines.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		os.Exit(child())
+	}
+	os.Exit(machines.Main(m))
+}
 
 // world is a lab, and a repository with a stack file.
 type world struct {
@@ -152,6 +157,9 @@ type logView struct {
 func (v *logView) Open(target string) app.Show { return &logShow{v, target} }
 
 func (v *logView) logf(format string, args ...any) {
+	if v == nil {
+		return
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.t.Logf(format, args...)
