@@ -104,6 +104,9 @@ func (h *hub) RoundTrip(r *http.Request) (res *http.Response, err error) {
 		asked.Body = http.NoBody // as a server's request has it
 	}
 	h.ServeHTTP(answer, asked)
+	if err := r.Context().Err(); err != nil {
+		return nil, err // nobody waited for the answer
+	}
 	return answer.Result(), nil
 }
 

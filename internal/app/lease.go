@@ -21,11 +21,7 @@ func (s *session) hold(ctx context.Context, have *machine.Guest) (held context.C
 	held, stop := lease.Keep(ctx)
 	return held, func() {
 		stop()
-		limit := windDown
-		if ctx.Err() == nil { // nobody is in a hurry
-			limit = 10 * windDown
-		}
-		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+		after, cancel := afterwards(ctx, 30*time.Second)
 		defer cancel()
 		if err := lease.Release(after); err != nil {
 			s.report.Warnings = append(s.report.Warnings, "the lease could not be given back; it expires by itself: "+err.Error())

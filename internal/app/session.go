@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/org/appstack-action/internal/github"
 	"github.com/org/appstack-action/internal/guest"
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
@@ -93,10 +94,18 @@ func (s *session) finish(ctx context.Context, err error) {
 	if err != nil {
 		status = s.fail(ctx, err)
 	}
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), windDown)
+	after, cancel := afterwards(ctx, 2*github.Patience)
 	defer cancel()
 	s.publish(after, status)
 	s.show.Say(s.closing())
+}
+
+// afterwards returns a context for what is done when the work is over. It ends after the
+// given time; from when the run is cancelled on, somebody is in a hurry.
+func afterwards(ctx context.Context, calm time.Duration) (context.Context, context.CancelFunc) {
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), calm)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(windDown, cancel) })
+	return after, func() { stop(); cancel() }
 }
 
 // windDown bounds each of the two things that are done after a cancel, giving the lease
