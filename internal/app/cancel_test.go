@@ -21,20 +21,19 @@ func TestCancelEndsInTime(t *testing.T) {
 		t.Skip("the matrix takes a while: not with -short")
 	}
 	dir, sha := hubSource(t)
-	sc := memScenarios()[0]
-	requests, _ := undisturbed(t, sc)
-	for at, request := range requests {
-		if !sampled(at, 3) {
-			continue
-		}
-		t.Run(request, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w := &hubWorld{newMemWorld(t), newHub(t, dir, sha)}
-				defer w.end()
-				w.cancelledAt(at)
+	for _, kind := range guestKinds() {
+		sc := memScenarios(kind)[0]
+		requests, _ := undisturbed(t, sc)
+		for at, request := range requests {
+			t.Run(kind.name+" "+request, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := &hubWorld{newMemWorld(t, kind), newHub(t, dir, sha)}
+					defer w.end()
+					w.cancelledAt(at)
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -86,7 +86,7 @@ func TestFaultAtEveryRequest(t *testing.T) {
 			requests, want := undisturbed(t, sc)
 			for i, p := range faultPoints(sc, requests) {
 				table.row(generic(p.request))
-				if sc.String() != "CT create" && !sampled(i, 10) {
+				if sc.String() != "CT, create" && !sampled(i, 10) {
 					continue // what they have in common is in the first
 				}
 				t.Run(fmt.Sprintf("%s, %s at %d %s", sc, p.fault.name, p.at, p.request), func(t *testing.T) {

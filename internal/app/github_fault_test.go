@@ -181,7 +181,7 @@ func hubScenarios() map[string]func(*hubWorld) {
 				w.t.Fatalf("the first deploy: %s %v %q", r.Error, err, r.Warnings)
 			}
 			w.occupy(fmt.Sprintf("%s/%d/1", hubRepo, w.hub.run))
-			w.guest(changedStack)
+			w.guest(w.kind.changed)
 		},
 	}
 }
@@ -240,7 +240,7 @@ func TestFaultAtEveryGitHubRequest(t *testing.T) {
 func hubRequests(t *testing.T, dir, sha string, setup func(*hubWorld)) (requests []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &hubWorld{newMemWorld(t), newHub(t, dir, sha)}
+		w := &hubWorld{newMemWorld(t, guestKinds()[0]), newHub(t, dir, sha)}
 		defer w.end()
 		setup(w)
 		w.hub.disturb(nil)
@@ -258,7 +258,7 @@ func hubRequests(t *testing.T, dir, sha string, setup func(*hubWorld)) (requests
 func hubFaulted(t *testing.T, dir, sha string, setup func(*hubWorld), at int, f hubFault) (said string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &hubWorld{newMemWorld(t), newHub(t, dir, sha)}
+		w := &hubWorld{newMemWorld(t, guestKinds()[0]), newHub(t, dir, sha)}
 		defer w.end()
 		setup(w)
 		w.hub.disturb(func(n int) *githubapi.Fault {
