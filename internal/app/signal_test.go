@@ -104,12 +104,15 @@ func (w *crashWorld) builds() bool {
 	return login(w.t, w.addr.String(), w.key, "pgrep -fx 'node build.js' || true") != ""
 }
 
-// poll waits for a condition, at most a minute.
+// patience is how long anything may take on a machine that has much else to do.
+const patience = 3 * time.Minute
+
+// poll waits for a condition.
 func (w *crashWorld) poll(otherwise string, condition func() bool) {
 	w.t.Helper()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); !condition(); <-tick.C {
+	for deadline := time.Now().Add(patience); !condition(); <-tick.C {
 		if time.Now().After(deadline) {
 			w.t.Fatal(otherwise)
 		}
@@ -164,7 +167,7 @@ func (w *world) description(vmid string) string {
 }
 
 // slowBuild is a build that takes longer than anybody waits here, once.
-const slowBuild = `setTimeout(() => console.log('built'), 6000)`
+const slowBuild = `setTimeout(() => console.log('built'), 15000)`
 
 // The program ends within 5 s of a signal, tells how far it came and gives the lease
 // back; killed, it leaves a lease that does not keep the next run from finishing.
@@ -181,12 +184,14 @@ func TestSignals(t *testing.T) {
 		began := time.Now()
 		w.must(p.cmd.Process.Signal(signal))
 		code, said := p.wait()
-		if took := time.Since(began); code != 1 || took > 5*time.Second {
+		// That it is 5 s at most, TestCancelEndsInTime shows by a clock that no machine's load
+		// moves.
+		if took := time.Since(began); code != 1 || took > patience {
 			t.Errorf("%v: exit status %d after %v", signal, code, took)
 		} else {
 			t.Logf("%v: ended in %v", signal, took.Round(time.Millisecond))
 		}
-		if !strings.Contains(said, "the run was cancelled") || !strings.Contains(said, "steps were done") {
+		if !strings.Contains(said, "the run was cancelled") || !strings.Contains(said, "steps were done") || !strings.Contains(said, "had begun, and may go on to its end on the machine") {
 			t.Errorf("%v: it does not say what was done:\n%s", signal, said)
 		}
 		if text := w.description(vmid); strings.Contains(text, `"lease"`) {

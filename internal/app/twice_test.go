@@ -135,6 +135,18 @@ func (w *memWorld) contend(pair [2]contender, random *rand.Rand) (last string) {
 
 // at runs a command for a stack file of its own, as a run that waits for others.
 func (w *memWorld) at(holder, command, stack string) report.Report {
+	return w.elsewhere(func(mine *memWorld) report.Report {
+		mine.guest(stack)
+		r, err := mine.do(w.t.Context(), command, func(r *app.Run) { r.Holder, r.RunOver, r.LockWait = holder, nil, time.Hour })
+		if err != nil {
+			w.t.Errorf("%s: %v", holder, err)
+		}
+		return r
+	})
+}
+
+// elsewhere does something in a work tree of its own.
+func (w *memWorld) elsewhere(do func(*memWorld) report.Report) report.Report {
 	own := *w.world
 	own.dir = w.t.TempDir()
 	for _, name := range []string{"head.yaml", "secrets.yaml.age", ".appstack/recipients"} {
@@ -144,12 +156,7 @@ func (w *memWorld) at(holder, command, stack string) report.Report {
 	}
 	mine := *w
 	mine.world = &own
-	mine.guest(stack)
-	r, err := mine.do(w.t.Context(), command, func(r *app.Run) { r.Holder, r.RunOver, r.LockWait = holder, nil, time.Hour })
-	if err != nil {
-		w.t.Errorf("%s: %v", holder, err)
-	}
-	return r
+	return do(&mine)
 }
 
 // fence is the guest's, 0 where there is none.

@@ -39,6 +39,10 @@ type memWorld struct {
 const (
 	memVMID = 101
 	memAddr = "10.99.0.101"
+
+	// Those of a second environment, which most tests leave alone.
+	otherVMID = 102
+	otherAddr = "10.99.0.102"
 )
 
 // newMemWorld is to be called inside the bubble; end before it ends.

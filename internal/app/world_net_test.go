@@ -158,7 +158,7 @@ func (n *memNet) DialContext(ctx context.Context, _, address string) (net.Conn, 
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-	case address == memAddr+":22" && n.w.backend.Listens(memVMID):
+	case address == memAddr+":22" && n.w.backend.Listens(memVMID), address == otherAddr+":22" && n.w.backend.Listens(otherVMID):
 		go func() {
 			_, _ = io.WriteString(far, "SSH-2.0-OpenSSH_9.2p1\r\n")
 			_ = far.Close()
