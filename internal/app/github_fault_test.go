@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,7 +18,6 @@ import (
 	"github.com/org/appstack-action/internal/github"
 	"github.com/org/appstack-action/internal/lab/githubapi"
 	"github.com/org/appstack-action/internal/lab/gitrepo"
-	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/report"
 	"github.com/org/appstack-action/internal/secret"
 )
@@ -180,23 +178,10 @@ func hubScenarios() map[string]func(*hubWorld) {
 			if r, err := w.deploy("7001"); err != nil || r.Failed() || len(r.Warnings) > 0 {
 				w.t.Fatalf("the first deploy: %s %v %q", r.Error, err, r.Warnings)
 			}
-			w.occupy(fmt.Sprintf("%s/%d/1", hubRepo, w.hub.run))
+			w.occupy(fmt.Sprintf("%s/%d/1", hubRepo, w.hub.run), 5*time.Minute)
 			w.guest(w.kind.changed)
 		},
 	}
-}
-
-// occupy leaves a lease on the guest as a run does that was killed.
-func (w *memWorld) occupy(holder string) {
-	w.t.Helper()
-	var config struct{ Description string }
-	get := func() { w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/lxc/101/config", ""), &config)) }
-	get()
-	block := w.readBlock(config.Description)
-	block.Fence++
-	block.Lease = &machine.Lease{Holder: holder, Nonce: "gone", Expires: time.Now().Add(5 * time.Minute)}
-	text := blockText.ReplaceAllLiteralString(config.Description, jsonText(block))
-	w.ask("PUT", "/nodes/pve1/lxc/101/config", form("description", text))
 }
 
 // TestFaultAtEveryGitHubRequest lets every request to GitHub go wrong in every way: the

@@ -159,15 +159,21 @@ func (w *memWorld) elsewhere(do func(*memWorld) report.Report) report.Report {
 	return do(&mine)
 }
 
+// describe returns the guest's description.
+func (w *memWorld) describe() string {
+	w.t.Helper()
+	var config struct{ Description string }
+	w.must(json.Unmarshal(w.ask("GET", w.path(memVMID)+"/config", ""), &config))
+	return config.Description
+}
+
 // fence is the guest's, 0 where there is none.
 func (w *memWorld) fence() int64 {
 	w.t.Helper()
 	if len(w.guests()) == 0 {
 		return 0
 	}
-	var config struct{ Description string }
-	w.must(json.Unmarshal(w.ask("GET", w.path(memVMID)+"/config", ""), &config))
-	block := w.readBlock(config.Description)
+	block := w.readBlock(w.describe())
 	if block.Lease != nil {
 		w.t.Errorf("the lease of %s is left", block.Lease.Holder)
 	}
