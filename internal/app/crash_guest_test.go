@@ -101,8 +101,9 @@ func testCrashAtEveryStep(t *testing.T, kind guestKind) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the guest (-undisturbed +now):\n%s", diff)
 	}
-	t.Logf("%d points of a first deploy, %d of a second; %d requests answered meanwhile, %d failed\n%s\n%s",
-		len(first), len(second), v.pages["one"]+v.pages["two"], len(v.failures), strings.Join(first, "\n"), strings.Join(second, "\n"))
+	t.Logf("%s\n%s", strings.Join(first, "\n"), strings.Join(second, "\n"))
+	figures(t, "steps", "%d points of a first deploy, %d of a second, after which nothing was left to do; "+
+		"meanwhile %d requests to the app were answered, and %d failed.", len(first), len(second), v.pages["one"]+v.pages["two"], len(v.failures))
 }
 
 // page gets a page; anything but 200 is an error.

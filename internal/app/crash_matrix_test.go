@@ -252,7 +252,7 @@ func TestCrashMatrix(t *testing.T) {
 			}
 		})
 	}
-	figures(t, "crashes", table.table("act"))
+	figures(t, "crashes", "%s", table.table("act"))
 }
 
 // tally counts the points of an act.

@@ -95,7 +95,7 @@ func TestCrashAtEveryRequest(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("%d points, %d reached, %d converged in one further run", points.Load(), reached.Load(), converged.Load())
+	figures(t, "requests", "%d points, %d reached, %d converged in one further run.", points.Load(), reached.Load(), converged.Load())
 	if reached.Load()*20 < points.Load()*19 { // of two reads at once, one may be cancelled before it is sent
 		t.Errorf("only %d of %d points were reached", reached.Load(), points.Load())
 	}

@@ -120,7 +120,7 @@ func (m *matrix) document(t *testing.T, part, corner string) {
 const reliability = "../../docs/reliability.md"
 
 // generated returns what stands before, in and after a generated part of docs/reliability.md.
-func generated(t *testing.T, part string) (before, text, after string) {
+func generated(t testing.TB, part string) (before, text, after string) {
 	t.Helper()
 	raw, err := os.ReadFile(reliability)
 	if err != nil {
@@ -136,7 +136,7 @@ func generated(t *testing.T, part string) (before, text, after string) {
 }
 
 // rewrite replaces a generated part.
-func rewrite(t *testing.T, part, text string) {
+func rewrite(t testing.TB, part, text string) {
 	t.Helper()
 	before, _, after := generated(t, part)
 	if err := os.WriteFile(reliability, []byte(before+text+after), 0o644); err != nil {
@@ -146,8 +146,9 @@ func rewrite(t *testing.T, part, text string) {
 
 // figures notes the last figures of a test under torture, which are not compared: they
 // are measured.
-func figures(t *testing.T, part, text string) {
+func figures(t testing.TB, part, format string, values ...any) {
 	t.Helper()
+	text := fmt.Sprintf(format, values...)
 	t.Log(text)
 	if *update && torture() && !t.Failed() {
 		rewrite(t, part, text+"\n")

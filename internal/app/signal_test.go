@@ -246,7 +246,8 @@ func (w *crashWorld) floods(binary string) {
 	}
 	w.serves("flood")
 	peak := <-memory
-	w.t.Logf("a build that prints %d MB: %d MiB of memory at most, %d kB of log, %v", 2*megabytes, peak>>10, p.amount/1e3, time.Since(began).Round(time.Second))
+	figures(w.t, "flood", "A build that printed %d MB took %d MiB of memory of the whole program, %d kB of log and %v.",
+		2*megabytes, peak>>10, p.amount/1e3, time.Since(began).Round(time.Second))
 	if peak == 0 || peak > maxMemory {
 		w.t.Errorf("the program took %d KiB of memory", peak)
 	}

@@ -273,9 +273,9 @@ func TestSoak(t *testing.T) {
 		ends = append(ends, fmt.Sprintf("- %d × %s", n, strings.TrimPrefix(end, ": ")))
 	}
 	slices.Sort(ends)
-	figures(t, "soak", fmt.Sprintf("%d deploys and %d runs that mended one, in %v; %d requests to the apps were answered, none failed. "+
+	figures(t, "soak", "%d deploys and %d runs that mended one, in %v; %d requests to the apps were answered, none failed. "+
 		"The program had %s after a third of them, and %s at the end. How they ended:\n\n%s",
-		soakRuns(), f.runs-soakRuns(), time.Since(began).Round(time.Second), answered, warm, hot, strings.Join(ends, "\n")))
+		soakRuns(), f.runs-soakRuns(), time.Since(began).Round(time.Second), answered, warm, hot, strings.Join(ends, "\n"))
 }
 
 // settle makes the environments, and begins to visit them.

@@ -63,16 +63,21 @@ func TestTwoAtOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the matrix takes half a minute: not with -short")
 	}
-	for _, kind := range guestKinds() {
-		for name, c := range contests(kind) {
-			for seed := range interleavings() {
-				t.Run(fmt.Sprintf("%s, %s, seed %d", kind.name, name, seed), func(t *testing.T) {
-					t.Parallel()
-					synctest.Test(t, func(t *testing.T) { c.play(newMemWorld(t, kind), seed) })
-				})
+	played := 0
+	t.Run("contests", func(t *testing.T) {
+		for _, kind := range guestKinds() {
+			for name, c := range contests(kind) {
+				for seed := range interleavings() {
+					played++
+					t.Run(fmt.Sprintf("%s, %s, seed %d", kind.name, name, seed), func(t *testing.T) {
+						t.Parallel()
+						synctest.Test(t, func(t *testing.T) { c.play(newMemWorld(t, kind), seed) })
+					})
+				}
 			}
 		}
-	}
+	})
+	figures(t, "atonce", "%d random interleavings of these, and %d of two environments: so it was after each.", played, len(guestKinds())*int(interleavings()))
 }
 
 // play has the two of a contest at it, in an order of requests that the seed decides.
