@@ -30,11 +30,26 @@ type matrixWorld struct {
 	*crashWorld
 	subject subject
 	source  string
-	head    string // the stack file up to the project, and
-	tail    string // its environment
+	tail    string // of the stack file: the environment
 	changed bool
 	commits []string // those deployed, the newest last
 }
+
+// matrixHead is the stack file up to the project.
+const matrixHead = `proxmox: {url: "${secret.proxmox_url}", token: "${secret.proxmox_token}", fingerprint: "${secret.proxmox_fingerprint}", node: pve1}
+secrets: [secrets.yaml.age]
+ssh: {user: root, key: "${secret.ssh_key}"}
+projects:
+  shop:
+`
+
+// matrixTail is the project's environment, but for its variables' end.
+func matrixTail(name string, vmid int, addr, gateway string) string {
+	return fmt.Sprintf("\n    envs:\n      dev: {name: %s, vmid: %d, ip: %s, gateway: %s, branch: dev, env_vars: {LOG_LEVEL: ", name, vmid, addr, gateway)
+}
+
+// matrixLevels end the stack file: a variable of the app's, as it is and as it is changed.
+var matrixLevels = map[bool]string{false: "info}}\n", true: "debug}}\n"}
 
 func newMatrixWorld(t *testing.T, s subject) *matrixWorld {
 	t.Helper()
@@ -45,13 +60,7 @@ func newMatrixWorld(t *testing.T, s subject) *matrixWorld {
 	w.source = fmt.Sprintf(`{git: "ssh://git@%s/%s.git", key: "${secret.deploy_key}", host_key: "%s"}`, w.lab.Info.GitSSH, w.repo, w.lab.Info.GitHostKey)
 	vmid, addr := machines.Allocate(t)
 	w.addr = addr.Addr()
-	w.head = `proxmox: {url: "${secret.proxmox_url}", token: "${secret.proxmox_token}", fingerprint: "${secret.proxmox_fingerprint}", node: pve1}
-secrets: [secrets.yaml.age]
-ssh: {user: root, key: "${secret.ssh_key}"}
-projects:
-  shop:
-`
-	w.tail = fmt.Sprintf("\n    envs:\n      dev: {name: crash-%s, vmid: %d, ip: %s, gateway: %s, branch: dev}\n", s.name, vmid, addr, w.lab.Gateway())
+	w.tail = matrixTail("crash-"+s.name, vmid, addr.String(), w.lab.Gateway().String())
 	w.restack(false)
 	sha, err := w.lab.Git.Commit(w.repo, "dev", s.files(t), "first")
 	w.must(err)
@@ -63,7 +72,7 @@ projects:
 func (w *matrixWorld) restack(changed bool) {
 	w.t.Helper()
 	w.changed = changed
-	w.write("appstack.yaml", w.head+w.subject.stack(w.source, changed)+w.tail)
+	w.write("appstack.yaml", matrixHead+w.subject.stack(w.source, changed)+w.tail+matrixLevels[changed])
 }
 
 // next commits another version.

@@ -101,7 +101,7 @@ func TestFaultsOfTheGuest(t *testing.T) {
 			t.Logf("%s: %s, %s, %v", f.name, said, served, time.Since(began).Round(time.Second))
 		})
 	}
-	table.document(t, "guest", "fault")
+	figures(t, "guest", "%s", table.table("fault"))
 }
 
 // restack writes the stack file with another base, if one is given: what was installed is

@@ -37,18 +37,17 @@ func nodeSubject() subject {
 				"build.js": []byte("setTimeout(() => console.log('built'), 300)"), "migrate.js": []byte("setTimeout(() => console.log('migrated'), 200)")}
 		},
 		stack: func(source string, changed bool) string {
-			cores, level, extra := 1, "info", ""
+			cores, extra := 1, ""
 			if changed {
-				cores, level, extra = 2, "debug", "\n      cron: [{name: tick, schedule: \"0 5 31 12 *\", run: \"true\"}]"
+				cores, extra = 2, "\n      cron: [{name: tick, schedule: \"0 5 31 12 *\", run: \"true\"}]"
 			}
 			return fmt.Sprintf(`    guest: {template: debian-12-warm, cores: %d, memory: 512, swap: 0, disk: 6}
     app:
       runtime: node
       source: %s
-      keep_releases: 2
-      env_vars: {LOG_LEVEL: %s}%s
+      keep_releases: 2%s
       services:
-        web: {port: 3000, public: true, build: node build.js, migrate: node migrate.js, start: node server.js, health: {path: /, timeout: 30s}}`, cores, source, level, extra)
+        web: {port: 3000, public: true, build: node build.js, migrate: node migrate.js, start: node server.js, health: {path: /, timeout: 30s}}`, cores, source, extra)
 		},
 		page: "/", port: 3000,
 	}
