@@ -242,6 +242,9 @@ func leased(description string) string {
 // drops its connections; the next run ends where an undisturbed one ends, and a release
 // that serves loses no request.
 func TestCrashMatrix(t *testing.T) {
+	if !torture() {
+		t.Skip("with APPSTACK_TORTURE=1")
+	}
 	table := newMatrix()
 	table.columns = []string{"points", "tried", "reached", "converged in one further run", "requests answered", "lost"}
 	for _, s := range subjects() {

@@ -79,6 +79,9 @@ type faultWorld struct {
 // or in a clear failure, the release that served goes on serving, and when the fault is
 // gone the next run succeeds.
 func TestFaultsOfTheGuest(t *testing.T) {
+	if !torture() {
+		t.Skip("with APPSTACK_TORTURE=1")
+	}
 	w := &faultWorld{crashWorld: newCrashWorld(t, "org/guestfaults"), page: "one"}
 	one := w.commit("one", nil)
 	w.live("apply", one, one, "one")

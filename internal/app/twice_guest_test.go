@@ -20,6 +20,9 @@ import (
 // at work on a real container at once: no request is lost, what serves is what one of
 // them wanted, and the next run has the last word.
 func TestTwoAtOnceInAGuest(t *testing.T) {
+	if !torture() {
+		t.Skip("with APPSTACK_TORTURE=1")
+	}
 	w := newCrashWorld(t, "org/twice")
 	zero, one := w.commit("zero", gitrepo.Files{"version": []byte("zero")}), w.commit("one", nil)
 	w.live("apply", zero, zero, "zero")
