@@ -86,7 +86,7 @@ type Publisher interface {
 func (r *Run) Do(ctx context.Context) ([]report.Report, error) {
 	spec, err := r.loadStack(ctx) // every diagnostic at once
 	if err != nil {
-		return nil, err
+		return nil, r.unlessDeleted(err)
 	}
 	sel, err := resolve.Select(spec, r.Event, r.Request) // which command, which environments, which commit
 	if err != nil {

@@ -95,6 +95,17 @@ func (r *Run) loadStack(ctx context.Context) (*stack.Stack, error) {
 
 var fullCommit = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
+// unlessDeleted takes it that there is no stack file where there is no commit any more.
+func (r *Run) unlessDeleted(err error) error {
+	if !r.Event.Deleted || !is[*NoStackError](err) {
+		return err
+	}
+	show := r.View.Open("appstack")
+	defer show.Close()
+	show.Say(resolve.Deleted)
+	return nil
+}
+
 // commit makes a full commit of what may be a branch, tag or shortened commit.
 func (r *Run) commit(ctx context.Context, ref string) (string, error) {
 	if ref == "" || fullCommit.MatchString(ref) || r.Commit == nil {

@@ -31,6 +31,9 @@ type Selection struct {
 	Reason string
 }
 
+// Deleted is the reason to do nothing after the push that deletes a branch or tag.
+const Deleted = "the branch or tag was deleted; its guest stays until `destroy` is asked for"
+
 // A ForkError refuses to let a stranger's commit near the secrets.
 type ForkError struct{ Repository string }
 
@@ -107,7 +110,7 @@ func (s *Selection) byEvent(ev event.Event, req Request) error {
 func (s *Selection) push(ev event.Event, req Request) {
 	switch {
 	case ev.Deleted:
-		s.nothing("the branch or tag was deleted; its guest stays until `destroy` is asked for")
+		s.nothing(Deleted)
 	case ev.Tag != "":
 		s.nothing("a tag (%s) deploys nothing; environments follow branches", ev.Tag)
 	default:
