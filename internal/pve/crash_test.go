@@ -21,16 +21,37 @@ import (
 
 // scenario is a run, from a state that earlier runs made.
 type scenario struct {
+	kind  machine.Kind
 	name  string
 	setup []*machine.Guest // cycles that come before
 	run   func(ctx context.Context, c *Client) error
 	end   *machine.Guest // nil: no guest
 }
 
-func scenarios() []scenario {
+// everyKind are the scenarios for containers and for virtual machines.
+func everyKind() []scenario { return slices.Concat(scenarios(machine.LXC), scenarios(machine.KVM)) }
+
+func (sc scenario) String() string { return string(sc.kind) + ", " + sc.name }
+
+// lab is one where guests of the scenario's kind can be made, by the least token.
+func (sc scenario) lab(t *testing.T) *lab {
+	t.Helper()
+	if sc.kind == machine.LXC {
+		return leastLab(t)
+	}
+	l := newVMLab(t)
+	l.as = l.tokenWith(documentedVM(t))
+	return l
+}
+
+func scenarios(kind machine.Kind) []scenario {
 	first, changed := wantedInLab(), wantedInLab()
-	changed.Config["cores"], changed.Config["memory"], changed.Config["nameserver"] = "4", "4096", "10.99.0.2"
 	changed.Config["net0"] = "name=eth0,bridge=vmbr0,gw=10.99.0.1,ip=10.99.0.111/24"
+	if kind == machine.KVM {
+		first, changed = wantedVM(), wantedVM()
+		changed.Config["net0"], changed.Config["ipconfig0"] = "virtio,bridge=vmbr0", "ip=10.99.0.111/24,gw=10.99.0.1"
+	}
+	changed.Config["cores"], changed.Config["memory"], changed.Config["nameserver"] = "4", "4096", "10.99.0.2"
 	changed.Config["tags"], changed.Origin.DiskGiB = "prod", 10
 	provision := func(want *machine.Guest) func(context.Context, *Client) error {
 		return func(ctx context.Context, c *Client) error {
@@ -61,11 +82,11 @@ func scenarios() []scenario {
 		}
 	}
 	return []scenario{
-		{"create", nil, provision(first), first},
-		{"create with a lease", nil, leased(first), first},
-		{"change with a lease", []*machine.Guest{first}, leased(changed), changed},
-		{"change", []*machine.Guest{first}, provision(changed), changed},
-		{"destroy", []*machine.Guest{first}, destroy, nil},
+		{kind, "create", nil, provision(first), first},
+		{kind, "create with a lease", nil, leased(first), first},
+		{kind, "change with a lease", []*machine.Guest{first}, leased(changed), changed},
+		{kind, "change", []*machine.Guest{first}, provision(changed), changed},
+		{kind, "destroy", []*machine.Guest{first}, destroy, nil},
 	}
 }
 
@@ -88,8 +109,8 @@ func (l *lab) outcome(t *testing.T, sc scenario) string {
 		}
 		b.WriteString(l.outcomeOf(t, g))
 	}
-	if sc.end == nil && len(guests) > 0 {
-		t.Errorf("%d guests are left", len(guests))
+	if sc.end == nil && b.Len() > 0 {
+		t.Errorf("there are guests left: %s", b.String())
 	}
 	return b.String()
 }
@@ -144,7 +165,7 @@ func (l *lab) slowPolling() *Client {
 // undisturbed runs a scenario to its end and counts its requests.
 func undisturbed(t *testing.T, sc scenario) (at []point, end string) {
 	t.Helper()
-	l := leastLab(t)
+	l := sc.lab(t)
 	l.prepare(t, sc)
 	c := l.slowPolling()
 	ctx, s := sabotaged(t.Context(), c, sabotage{}, point{})
@@ -164,13 +185,13 @@ func TestKilledAnywhere(t *testing.T) {
 		{name: "after", kills: true, effect: true},
 	}
 	n := 0
-	for _, sc := range scenarios() {
+	for _, sc := range everyKind() {
 		at, want := undisturbed(t, sc)
 		for _, how := range kills {
 			for _, at := range at {
-				t.Run(fmt.Sprintf("%s, killed %s %s", sc.name, how.name, at), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, killed %s %s", sc, how.name, at), func(t *testing.T) {
 					t.Parallel()
-					l := leastLab(t)
+					l := sc.lab(t)
 					l.prepare(t, sc)
 					c := l.slowPolling()
 					ctx, s := sabotaged(t.Context(), c, how, at)
@@ -209,13 +230,13 @@ func TestFaultAnywhere(t *testing.T) {
 	}
 	survives := []string{"503", "596 before", "596 after", "reset before", "reset after", "lock"}
 	var total, succeeded atomic.Int64
-	for _, sc := range scenarios() {
+	for _, sc := range everyKind() {
 		at, want := undisturbed(t, sc)
 		for _, how := range faults {
 			for _, at := range sample(at, 2) {
-				t.Run(fmt.Sprintf("%s, %s at %s", sc.name, how.name, at), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, %s at %s", sc, how.name, at), func(t *testing.T) {
 					t.Parallel()
-					l := leastLab(t)
+					l := sc.lab(t)
 					l.prepare(t, sc)
 					c := l.slowPolling()
 					ctx, s := sabotaged(t.Context(), c, how, at)
@@ -254,8 +275,15 @@ func isTaskError(err error) bool {
 
 // Each task that a run starts, × what can become of it.
 func TestTaskFaults(t *testing.T) {
-	tasks := map[string]string{"create": "vzcreate", "start": "vzstart", "change": "resize", "restart": "vzreboot", "destroy": "vzdestroy", "stop": "vzstop"}
-	all := scenarios()
+	for kind, tasks := range map[machine.Kind]map[string]string{
+		machine.LXC: {"create": "vzcreate", "start": "vzstart", "change": "resize", "restart": "vzreboot", "destroy": "vzdestroy", "stop": "vzstop"},
+		machine.KVM: {"create": "qmclone", "start": "qmstart", "change": "resize", "restart": "qmreboot", "destroy": "qmdestroy", "stop": "qmstop"},
+	} {
+		t.Run(string(kind), func(t *testing.T) { testTaskFaults(t, scenarios(kind), tasks) })
+	}
+}
+
+func testTaskFaults(t *testing.T, all []scenario, tasks map[string]string) {
 	of := map[string]scenario{"create": all[0], "start": all[0], "change": all[3], "restart": all[3], "destroy": all[4], "stop": all[4]}
 	for name, kind := range tasks {
 		sc := of[name]
@@ -267,7 +295,7 @@ func TestTaskFaults(t *testing.T) {
 			{Task: kind, TaskHang: true},
 		} {
 			t.Run(fmt.Sprintf("%s %+v", kind, fault.TaskError+fault.TaskWarn), func(t *testing.T) {
-				l := leastLab(t)
+				l := sc.lab(t)
 				l.prepare(t, sc)
 				if err := l.Inject(fault); err != nil {
 					t.Fatal(err)

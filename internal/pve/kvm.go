@@ -248,20 +248,24 @@ func (c *Client) clone(ctx context.Context, want *machine.Guest, text string) er
 	if err != nil {
 		return err
 	}
+	_, err = c.whileLocked(ctx, func() (*task, error) { return c.cloneOnce(ctx, source, want, p) })
+	return err
+}
+
+func (c *Client) cloneOnce(ctx context.Context, source, want *machine.Guest, p params) (*task, error) {
 	for attempt := 1; ; attempt++ {
 		var upid string
 		err := c.call(ctx, http.MethodPost, guestPath(source)+"/clone", p, &upid)
 		if err == nil {
-			_, err = c.wait(ctx, upid, "the clone of "+describe(source)+" to "+describe(want), c.times.create)
-			return err
+			return c.wait(ctx, upid, "the clone of "+describe(source)+" to "+describe(want), c.times.create)
 		}
 		e := asError(err)
 		if e == nil || !e.Uncertain && attempt == 1 {
-			return err
+			return nil, err
 		}
 		there, lookErr := c.cloned(ctx, want)
 		if there || lookErr != nil || attempt == maxAttempts {
-			return lookErr
+			return nil, lookErr
 		}
 	}
 }

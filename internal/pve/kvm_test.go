@@ -1,7 +1,6 @@
 package pve
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -52,7 +51,7 @@ func (l *lab) putImage(node, file string) {
 
 func wantedVM() *machine.Guest {
 	return &machine.Guest{
-		Kind: machine.KVM, VMID: 101, Node: "pve1", Running: true, MayRestart: true,
+		Kind: machine.KVM, VMID: 101, Node: "pve1", Pool: "appstack", Running: true, MayRestart: true,
 		Config: machine.Config{"name": "shop-dev", "cores": "2", "sockets": "1", "cpu": "host", "memory": "2048", "balloon": "2048",
 			"net0": "virtio,bridge=vmbr0,firewall=1", "ipconfig0": "ip=10.99.0.101/24,gw=10.99.0.1", "ciuser": "root",
 			"sshkeys": "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAICs2eE7Xo2u%2Bd%2FsQbmwQK%2BjterZqRupHkGnOkc0FH99b%20ops%40example.org",
@@ -210,41 +209,4 @@ func TestVMCloudInitWaits(t *testing.T) {
 	want.MayRestart = true
 	must(t, c, want, "shop/dev: 0 to add, 0 to change, 0 to remove, 1 to restart\n  > restart guest 101: for nameserver (reboot)\n")
 	must(t, c, want, noChanges)
-}
-
-// A virtual machine whose creation died at any request is completed by the next run.
-func TestVMKilledAnywhere(t *testing.T) {
-	first := wantedVM()
-	sc := scenario{name: "create a VM", run: func(ctx context.Context, c *Client) error {
-		_, _, err := cycle(ctx, c, first, plan.Policy{})
-		return err
-	}, end: first}
-	l := newVMLab(t)
-	c := l.slowPolling()
-	ctx, s := sabotaged(t.Context(), c, sabotage{}, point{})
-	if err := sc.run(ctx, c); err != nil {
-		t.Fatal(err)
-	}
-	want := l.outcome(t, sc)
-	for _, how := range []sabotage{{name: "before", kills: true}, {name: "after", kills: true, effect: true}, {name: "reset after", effect: true}, {name: "reset before"}} {
-		for _, at := range points(s.n, s.w) {
-			t.Run(fmt.Sprintf("%s %s", how.name, at), func(t *testing.T) {
-				t.Parallel()
-				l := newVMLab(t)
-				l.backend.Slow(30e6)
-				c := l.slowPolling()
-				ctx, s := sabotaged(t.Context(), c, how, at)
-				err := sc.run(ctx, c)
-				if !how.kills && err != nil {
-					t.Errorf("%s at %s is not survived: %v", how.name, s.hit, err)
-				}
-				if err := sc.run(t.Context(), l.client()); err != nil {
-					t.Fatalf("died at %s; the next run: %v", s.hit, err)
-				}
-				if got := l.outcome(t, sc); got != want {
-					t.Errorf("died at %s; the state is\n%s\nundisturbed it is\n%s", s.hit, got, want)
-				}
-			})
-		}
-	}
 }

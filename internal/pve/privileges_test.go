@@ -28,16 +28,39 @@ var (
 // documented reads the commands of docs/proxmox.md.
 func documented(t *testing.T) []grant {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/proxmox.md")
+	text, _ := docs(t)
+	return commands(t, text)
+}
+
+// documentedVM reads those for virtual machines, too.
+func documentedVM(t *testing.T) []grant {
+	t.Helper()
+	text, vms := docs(t)
+	return slices.Concat(commands(t, text), commands(t, vms))
+}
+
+// docs are docs/proxmox.md before the privileges for virtual machines, and from there on.
+func docs(t *testing.T) (text, vms string) {
+	t.Helper()
+	all, err := os.ReadFile("../../docs/proxmox.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	text, vms, found := strings.Cut(string(all), "### For virtual machines")
+	if !found {
+		t.Fatal("docs/proxmox.md has no part for virtual machines")
+	}
+	return text, vms
+}
+
+func commands(t *testing.T, text string) []grant {
+	t.Helper()
 	roles := make(map[string]string)
-	for _, m := range roleLine.FindAllStringSubmatch(string(text), -1) {
+	for _, m := range roleLine.FindAllStringSubmatch(text, -1) {
 		roles[m[1]] = m[2]
 	}
 	var grants []grant
-	for _, m := range aclLine.FindAllStringSubmatch(string(text), -1) {
+	for _, m := range aclLine.FindAllStringSubmatch(text, -1) {
 		for privilege := range strings.SplitSeq(roles[m[2]], ",") {
 			grants = append(grants, grant{m[1], privilege})
 		}
@@ -45,7 +68,7 @@ func documented(t *testing.T) []grant {
 	if len(grants) == 0 {
 		t.Fatal("docs/proxmox.md has no commands that this test understands")
 	}
-	table, _, _ := strings.Cut(string(text), "Further ones")
+	table, _, _ := strings.Cut(text, "Further ones")
 	for _, m := range tableRow.FindAllStringSubmatch(table, -1) {
 		if !slices.Contains(grants, grant{m[1], m[2]}) {
 			t.Errorf("the table has %s on %s, the commands have not", m[2], m[1])

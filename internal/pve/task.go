@@ -45,11 +45,10 @@ type job struct {
 // tries again, too: Proxmox takes some of these requests although they cannot
 // succeed, and says so in the task.
 func (c *Client) run(ctx context.Context, j job) (*task, error) {
-	start := time.Now()
 	if j.limit == 0 {
 		j.limit = c.times.task
 	}
-	for {
+	return c.whileLocked(ctx, func() (*task, error) {
 		upid, err := c.begin(ctx, j)
 		if err != nil {
 			return nil, err
@@ -57,7 +56,15 @@ func (c *Client) run(ctx context.Context, j job) (*task, error) {
 		if upid == "" { // Proxmox VE 8 does some of it at once
 			return &task{}, nil
 		}
-		t, err := c.wait(ctx, upid, j.what, j.limit)
+		return c.wait(ctx, upid, j.what, j.limit)
+	})
+}
+
+// whileLocked repeats what starts a task for as long as that says that somebody else has
+// the guest locked.
+func (c *Client) whileLocked(ctx context.Context, run func() (*task, error)) (*task, error) {
+	for start := time.Now(); ; {
+		t, err := run()
 		failed, ok := errors.AsType[*TaskError](err)
 		if !ok || failed.Running || !lockText(failed.Status) || time.Since(start) > c.times.lock {
 			return t, err
