@@ -36,6 +36,7 @@ type upFlags struct {
 	subnet    string
 	templates []string
 	faults    []string
+	vms       bool
 	keep      bool
 	verbose   bool
 }
@@ -63,6 +64,7 @@ func upCommand() *cobra.Command {
 	flags.StringVar(&o.Release, "release", "", "release of Proxmox VE to play (default the newest known)")
 	flags.DurationVar(&o.AuthDelay, "auth-delay", 3*time.Second, "how long a refused login waits, as on Proxmox")
 	flags.StringSliceVar(&f.templates, "template", []string{"bookworm"}, "Debian releases to offer as templates: bookworm, trixie")
+	flags.BoolVar(&f.vms, "vms", false, "offer a cloud image, and template VM 9000 made from it, for guests of type kvm")
 	flags.StringSliceVar(&o.Repos, "repo", nil, "owner/name of repositories to make on the lab's GitHub")
 	flags.StringArrayVar(&f.faults, "faults", nil, `a fault as JSON, such as '{"path": "/nodes/*/lxc", "status": 596}' or '{"guest": 101, "late_ssh": "20s"}'; docs/lab.md lists them`)
 	flags.BoolVar(&o.GuardHost, "guard-host", false, "refuse private addresses behind the default route to this machine, too")
@@ -81,6 +83,10 @@ func (f upFlags) complete(o *lab.Options, log io.Writer) (err error) {
 			return fmt.Errorf("cannot use --template %s: the lab builds bookworm and trixie", name)
 		}
 		o.Templates = append(o.Templates, template.Known[i])
+	}
+	if f.vms {
+		image := template.CloudImage(template.Default())
+		o.Image = &image
 	}
 	level := slog.LevelWarn
 	if f.verbose {

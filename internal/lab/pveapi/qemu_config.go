@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/org/appstack-action/internal/lab/pveapi/guestconf"
 	"github.com/org/appstack-action/internal/lab/pveapi/schema"
 )
 
@@ -249,7 +248,13 @@ func (c *call) updateVM(t *task, g *guest, vals map[string]string, remove, rever
 		conf.Undelete(o)
 	}
 	conf.Cleanup()
+	before := cloudInitText(c.Server, g)
 	c.applyVM(g, !c.isRunning(g.VMID))
+	if c.isRunning(g.VMID) && hotplugs(conf.Current, "cloudinit") && cloudInitText(c.Server, g) != before {
+		if err := c.writeDrive(g); err != nil {
+			return err
+		}
+	}
 	return c.tellVM(g)
 }
 
@@ -283,34 +288,11 @@ func (s *Server) normalVMNet(v string) (string, error) {
 	return s.printOption("qemu", "net0", net), nil
 }
 
-// hotVM tells whether a running VM takes an option at once, by its hotplug setting.
-func hotVM(conf guestconf.Section, o string) bool {
-	features, set := conf["hotplug"]
-	if !set || features == "1" {
-		features = "network,disk,usb"
-	}
-	switch {
-	case fastPlugVM[o] || cloudOptions[o] || isIPConfig.MatchString(o):
-		return true
-	case isNet.MatchString(o):
-		return strings.Contains(features, "network")
-	case isDrive.MatchString(o) || isUnused.MatchString(o):
-		return strings.Contains(features, "disk") && !strings.HasPrefix(o, "ide") && !strings.HasPrefix(o, "sata")
-	case o == "balloon" || o == "cpulimit" || o == "cpuunits" || o == "agent":
-		return o != "agent"
-	case o == "vcpus":
-		return strings.Contains(features, "cpu")
-	case o == "memory":
-		return strings.Contains(features, "memory")
-	}
-	return false
-}
-
 // applyVM makes pending options current: all of them, or those that can be hot-plugged.
 func (s *Server) applyVM(g *guest, all bool) {
 	conf := g.Conf
 	for o := range conf.PendingDelete() {
-		if !all && !hotVM(conf.Current, o) {
+		if !all && !s.unplugs(conf.Current, o) {
 			continue
 		}
 		old := conf.Current[o]
@@ -324,7 +306,7 @@ func (s *Server) applyVM(g *guest, all bool) {
 		}
 	}
 	for _, o := range conf.Pending.Keys() {
-		if o == "delete" || !all && !hotVM(conf.Current, o) {
+		if o == "delete" || !all && !s.plugs(conf.Current, o, conf.Pending[o]) {
 			continue
 		}
 		old, v := conf.Current[o], conf.Pending[o]
