@@ -34,7 +34,9 @@ type part struct {
 
 var parts = []part{
 	{"first", "first configure of a fresh guest", first},
+	{"ready", "the guests of the next two parts, without measuring", ready},
 	{"steady", "no-op, a changed variable, a new commit, on one guest each", steady},
+
 	{"slow", "the same over a network with 40 ms RTT; bytes, execs and round trips", slow},
 	{"pote", "no-op of the Python app with its database", pote},
 	{"many", "16 environments in one run", many},
@@ -54,9 +56,10 @@ type bench struct {
 	bin   string // the program that is measured
 	tools tools
 
-	every  bool  // measure each rival at each work
-	more   bool  // add to the samples that are there
-	shared *trio // nil: not needed yet
+	every  bool   // measure each rival at each work
+	more   bool   // add to the samples that are there
+	keep   string // directory of guests that stay; empty: they go
+	shared *trio  // nil: not needed yet
 	ends   []func() error
 }
 
@@ -89,6 +92,7 @@ func run(ctx context.Context, args []string) error {
 	document := flags.String("page", "docs/performance.md", "where the page is written")
 	every := flags.Bool("every", false, "measure each of Ansible's ways at each work, not only where it is quick")
 	more := flags.Bool("more", false, "add to the samples that are there, if they are of the same commit")
+	keep := flags.String("keep", "", "leave the guests of steady and slow to the next run with this directory")
 	onlyRender := flags.Bool("render", false, "write the page again from the samples that are there")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -102,7 +106,7 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		b := &bench{runs: *runs, found: found, every: *every, more: *more}
+		b := &bench{runs: *runs, found: found, every: *every, more: *more, keep: *keep}
 		if err := errors.Join(b.measure(ctx, chosen, *file), b.end()); err != nil {
 			return err
 		}

@@ -32,11 +32,12 @@ import (
 // file for it.
 type rig struct {
 	*bench
-	lab  *lab.Lab
-	dir  string // of the stack file
-	envs []env
-	key  string // file with the private key that logs in to guests
-	pub  string // its public half
+	lab   *lab.Lab
+	place byte   // of the lab on this machine
+	dir   string // of the stack file
+	envs  []env
+	key   string // file with the private key that logs in to guests
+	pub   string // its public half
 
 	deployKey, knownHost string
 	secrets              map[string]string
@@ -58,7 +59,7 @@ func (e env) ip() string { return e.addr.Addr().String() }
 
 // newRig brings a lab up; close takes it away.
 func (b *bench) newRig(ctx context.Context) (*rig, error) {
-	r := &rig{bench: b, greeting: "Welcome", secrets: make(map[string]string), guests: make(map[string]string)}
+	r := b.emptyRig()
 	if err := r.up(ctx); err != nil {
 		return nil, err
 	}
@@ -68,21 +69,31 @@ func (b *bench) newRig(ctx context.Context) (*rig, error) {
 	return r, nil
 }
 
+func (b *bench) emptyRig() *rig {
+	return &rig{bench: b, greeting: "Welcome", secrets: make(map[string]string), guests: make(map[string]string)}
+}
+
 // up takes the first place for a lab that no other process has.
 func (r *rig) up(ctx context.Context) (err error) {
-	o := lab.Options{
-		Fresh: true, GuardHost: true, Progress: func(line string) { say("lab: %s", line) },
-		Templates: []template.Template{template.Default(), template.Warm()},
-	}
 	for n := byte(1); n < 64; n++ {
-		o.Bridge = fmt.Sprintf("pvelab%d", n)
-		o.Subnet = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 86, n, 0}), 24)
-		o.Dir = filepath.Join("/var/lib/pvelab", o.Bridge)
+		o := labOptions(n)
+		o.Fresh = true
 		if r.lab, err = lab.Up(ctx, o); !errors.Is(err, lab.ErrBusy) {
+			r.place = n
 			return err
 		}
 	}
 	return err
+}
+
+// labOptions are those of the lab in a place of this machine, 1 to 63.
+func labOptions(place byte) lab.Options {
+	bridge := fmt.Sprintf("pvelab%d", place)
+	return lab.Options{
+		Bridge: bridge, Subnet: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 86, place, 0}), 24),
+		Dir: filepath.Join("/var/lib/pvelab", bridge), GuardHost: true, Progress: func(line string) { say("lab: %s", line) },
+		Templates: []template.Template{template.Default(), template.Warm()},
+	}
 }
 
 func (r *rig) close() error {

@@ -97,17 +97,27 @@ func steady(ctx context.Context, b *bench) error {
 	return t.measure(ctx, "")
 }
 
+// ready makes the guests and measures nothing, for a run with -keep.
+func ready(ctx context.Context, b *bench) error {
+	_, err := b.trio(ctx)
+	return err
+}
+
 // trio returns the guests that several parts share, made at their first use.
 func (b *bench) trio(ctx context.Context) (*trio, error) {
-	if b.shared == nil {
-		t, err := b.newTrio(ctx)
-		if err != nil {
-			return nil, err
-		}
-		b.shared = t
-		b.later(t.close)
+	if b.shared != nil {
+		return b.shared, nil
 	}
-	return b.shared, nil
+	if b.keep != "" {
+		return b.keptTrio(ctx)
+	}
+	t, err := b.newTrio(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.shared = t
+	b.later(t.close)
+	return t, nil
 }
 
 // measure takes the samples; prefix names the series.
