@@ -69,7 +69,7 @@ func (r *rig) firstOf(ctx context.Context, who, name, sha string) (s sample, err
 	case "appstack":
 		s, err = r.appstack(ctx, "live", "apply", "--project", "shop", "--ref", sha)
 	case "floor":
-		s, err = r.script(ctx, e, r.floorVars(sha), "configure.sh", "deploy.sh")
+		s, err = r.script(ctx, e, r.floorVars(sha), "configure.sh", "deploy.sh", "switch.sh")
 	default:
 		v, _ := r.rival(who)
 		s, _, err = r.playbook(ctx, v, "shop", map[string]string{"sha": sha}, 5, e)

@@ -54,7 +54,7 @@ func (t *trio) setUp(ctx context.Context) (err error) {
 	if _, err := t.converge(ctx, "live"); err != nil {
 		return err
 	}
-	if _, err := t.script(ctx, t.floor, t.floorVars(sha), "configure.sh", "deploy.sh"); err != nil {
+	if _, err := t.script(ctx, t.floor, t.floorVars(sha), "configure.sh", "deploy.sh", "switch.sh"); err != nil {
 		return err
 	}
 	if v, ok := t.rival("pipelining"); ok {
@@ -207,7 +207,7 @@ func (t *trio) deploy(ctx context.Context, name string, round int) (err error) {
 		t.served[e.vmid], err = t.commitShop(fmt.Sprintf("%s %d %s", name, round, who))
 		return err
 	}
-	if err := errors.Join(next(t.ours, "appstack"), next(t.floor, "floor")); err != nil {
+	if err := next(t.ours, "appstack"); err != nil {
 		return err
 	}
 	s, err := t.converge(ctx, "live")
@@ -217,10 +217,15 @@ func (t *trio) deploy(ctx context.Context, name string, round int) (err error) {
 	t.take(name, "appstack", s)
 	// Both halves, as the others have them: see whether the guest is as it should be,
 	// then deploy.
-	if s, err = t.script(ctx, t.floor, t.floorVars(t.served[t.floor.vmid]), "noop.sh", "deploy.sh"); err != nil {
-		return err
+	for who, last := range map[string]string{"floor": "switch.sh", "handover": "handover.sh"} {
+		if err := next(t.floor, who); err != nil {
+			return err
+		}
+		if s, err = t.script(ctx, t.floor, t.floorVars(t.served[t.floor.vmid]), "noop.sh", "deploy.sh", last); err != nil {
+			return err
+		}
+		t.take(name, who, s)
 	}
-	t.take(name, "floor", s)
 	for _, v := range t.rivalsIn(name) {
 		if err := next(t.ansible, v.name); err != nil {
 			return err

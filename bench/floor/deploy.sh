@@ -1,5 +1,5 @@
-# The floor of a deployment: the git, npm and systemctl commands that it takes. bench
-# sets $sha and $source before it.
+# The floor of a deployment, until the switch: the git and npm commands that it takes.
+# bench sets $sha and $source before it, and switch.sh or handover.sh comes after it.
 set -eu
 repo=/var/cache/app.git
 release=/srv/app/releases/$sha
@@ -17,9 +17,3 @@ chown -R appuser: "$release"
 as_app backend 'npm ci'
 as_app frontend 'npm ci && npm run build'
 as_app backend 'npm run migrate'
-ln -sfn "releases/$sha" /srv/app/current.new
-mv -T /srv/app/current.new /srv/app/current
-systemctl restart shop-backend shop-frontend
-for url in http://localhost:3001/healthz http://localhost:3000/; do
-	until curl -sf -o /dev/null "$url"; do sleep 0.05; done
-done

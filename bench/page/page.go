@@ -21,6 +21,7 @@ var pageText string
 var who = []struct{ Key, Name string }{
 	{"appstack", "appstack"},
 	{"floor", "script over one `ssh` (floor)"},
+	{"handover", "the same, switching without closing a port"},
 	{"ansible", "Ansible, default settings"},
 	{"pipelining", "Ansible, pipelining + ControlPersist"},
 	{"mitogen", "Ansible, mitogen"},
