@@ -18,7 +18,10 @@ var version = "dev"
 const memory = 40 << 20 // bytes
 
 func main() {
+	// The limit alone makes the collector run: most runs are over before they have
+	// made that much garbage.
 	debug.SetMemoryLimit(memory)
+	debug.SetGCPercent(-1)
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "."
