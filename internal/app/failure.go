@@ -50,7 +50,6 @@ var kinds = []struct {
 	{is[*UsageError], report.BadInput},
 	{is[*TreeError], report.BadInput},
 	{is[*pve.LostError], report.Locked}, // ends the work's context, too
-	{func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }, report.TimedOut},
 	{func(err error) bool { return errors.Is(err, context.Canceled) }, report.WasCancelled},
 	{is[*pve.LockedError], report.Locked},
 	{is[*guest.BusyError], report.Locked},
@@ -73,6 +72,8 @@ var kinds = []struct {
 	{is[*ssh.UnreachableError], report.Unreachable},
 	{is[*ssh.DeadError], report.Unreachable},
 	{is[*guest.LostError], report.Unreachable},
+	// A connection that does not come about in time is no end of the run's time.
+	{func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }, report.TimedOut},
 	{exits(exitLocked), report.Locked},
 	{exits(exitBuild), report.BuildFailed},
 	{exits(exitMigration), report.MigrateFailed},
