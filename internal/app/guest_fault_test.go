@@ -36,7 +36,7 @@ type guestFault struct {
 
 const (
 	// hold takes the lock that dpkg's front ends take, by fcntl(2) as they do.
-	hold = `systemd-run -q --unit=lab-hold --property=RuntimeMaxSec=%s perl -e 'use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend"); fcntl(F, F_SETLKW, pack("s s l! l! l! i", F_WRLCK, 0, 0, 0, 0, 0)) or die; sleep 3600'`
+	hold = `systemd-run -q --collect --unit=lab-hold --property=RuntimeMaxSec=%s perl -e 'use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend"); fcntl(F, F_SETLKW, pack("s s l! l! l! i", F_WRLCK, 0, 0, 0, 0, 0)) or die; sleep 3600'`
 	slow = `setTimeout(() => console.log('built'), 3000)`
 	// hungry is a build that takes all the memory there is.
 	hungry = `const all = []; for (;;) all.push(Buffer.alloc(1 << 24, 1))`
@@ -50,7 +50,7 @@ func guestFaults() []guestFault {
 		{name: "disk full", begin: `fallocate -l "$(($(df --output=avail -B1 / | tail -1) - 65536))" /var/fill`, end: "rm -f /var/fill",
 			files: gitrepo.Files{"big": make([]byte, 4<<20)}, ends: []report.Reason{report.BuildFailed, report.ConfigureError}, says: "No space left on device"},
 		{name: "apt lock held for a while", begin: fmt.Sprintf(hold, "8"), end: "systemctl stop lab-hold 2>/dev/null || true", stack: "packages: [tree]", ends: []report.Reason{none}},
-		{name: "apt lock held", begin: fmt.Sprintf(hold, "3600"), end: "systemctl stop lab-hold", stack: "packages: [tree, jq]", ends: []report.Reason{report.ConfigureError}, says: "lock"},
+		{name: "apt lock held", begin: fmt.Sprintf(hold, "3600"), end: "systemctl stop lab-hold 2>/dev/null || true", stack: "packages: [tree, jq]", ends: []report.Reason{report.ConfigureError}, says: "lock"},
 		{name: "mirror down", begin: aptConf(`Acquire::http::Proxy "http://127.0.0.1:9"; Acquire::https::Proxy "http://127.0.0.1:9"; Acquire::Retries "0";`), end: noAptConf,
 			stack: "packages: [tree, jq, bc]", ends: []report.Reason{report.ConfigureError}},
 		{name: "clock two years off, as apt sees it", begin: aptConf(`Acquire::Max-ValidTime "1"; Acquire::Check-Valid-Until "true";`) + "; rm -rf /var/lib/apt/lists/*", end: noAptConf,
@@ -155,7 +155,10 @@ func (w *faultWorld) suffer(f guestFault) (said, served string) {
 	if f.files["build.js"] != nil { // what is wrong with the commit is mended by another
 		sha = w.commit("mended", gitrepo.Files{"version": []byte(page), "build.js": []byte("console.log('mended')")})
 	}
-	w.live("apply", sha, sha, page)
+	if r := w.do("apply", sha); r.Failed() || r.Release != sha {
+		w.t.Fatalf("%s: the next run ends %s (%s) with the release %s: %s", f.name, r.Status, r.Reason, r.Release, r.Error)
+	}
+	w.serves(page)
 	w.page = page
 	return said, served
 }

@@ -29,10 +29,15 @@ end() {
 
 say() { printf '    %s\n' "$*"; }
 
+# room prints how many KiB are left for the app.
+room() { df -k --output=avail "${app:-/}" 2>/dev/null | tail -n 1 | grep . || echo 1024; }
+
 # die STATUS TEXT ends the run; the exit trap cleans up.
 die() {
 	die_status=$1
 	shift
+	# git and npm do not say why they could not write.
+	[ "$die_status" -ne 4 ] || [ "$(room)" -ge 1024 ] || set -- "$*: No space left on device"
 	if [ -n "$step" ]; then
 		printf '<!! %s (%s): %s\n' "$step" "$(seconds "$step_start")" "$*"
 		step=''
