@@ -41,13 +41,15 @@ lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck
 .PHONY: demo
 demo: ## deploy a sample app to a lab on this machine, as GitHub would
 	@[ "$$(id -u)" = 0 ] || { echo "make demo needs root: it runs system containers and a Docker engine" >&2; exit 1; }
-	@.ci/setup demo
+	@.ci/setup go
 	@echo "demo: compiling"
-	@# What is compiled here need not be compiled again for the action's image. The
-	@# template is built meanwhile; what goes wrong there, pvelab meets and tells.
+	@# Debian's packages are installed meanwhile, and a template is built; what goes wrong
+	@# with it, pvelab meets and tells. What is compiled here need not be compiled again
+	@# for the action's image.
 	@cache=$${APPSTACK_LAB_CACHE:-/var/cache/appstack-lab} && export GOCACHE=$$cache/go-build CGO_ENABLED=0 && \
-	go build -trimpath -o bin/ ./internal/lab/template/prebuild && { bin/prebuild $$cache 2>/dev/null & } && \
-	go build -trimpath -o bin/ ./cmd/pvelab
+	go build -trimpath -o bin/ ./internal/lab/template/prebuild && \
+	{ (.ci/setup demo && { bin/prebuild $$cache 2>/dev/null & }) & setup=$$!; } && \
+	go build -trimpath -o bin/ ./cmd/pvelab && wait $$setup
 	@bin/pvelab demo $(DEMOFLAGS)
 
 BENCH ?=
