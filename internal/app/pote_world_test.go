@@ -114,6 +114,7 @@ ssh: {user: root, key: "${secret.pote_ssh_key}"}
 projects:
   pote:
     guest: {template: debian-12-warm, cores: 2, memory: 1024, swap: 0, disk: 6}
+    base: {unattended_upgrades: false} # files are watched
     app:
       runtime: python
       version: "3.11"
