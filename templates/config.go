@@ -17,7 +17,8 @@ type Config struct {
 	KnownHosts string
 	EnvFiles   []string // for builds, migrations and hooks
 	Keep       int      // releases
-	BuildID    string   // of the variables that builds bake in; empty: none
+	Built      []string // what releases are built with, NAME=HASH
+	BuildID    string   // of Built as a whole
 	Build      string   // commands of the app as a whole, before those of services
 	Migrate    string
 	Check      string // has to accept the build
@@ -88,6 +89,7 @@ known_hosts={{sh .KnownHosts}}
 env_files={{join .EnvFiles}}
 keep={{.Keep}}
 build_id={{.BuildID}}
+built={{join .Built}}
 app_build={{sh .Build}}
 app_migrate={{sh .Migrate}}
 migrates={{if .Migrates}}yes{{end}}

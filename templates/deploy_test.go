@@ -330,9 +330,12 @@ func TestBuildVariables(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
 	sha := s.commit("one", map[string]string{"build.sh": `echo "$GREETING" >built; [ "$SOURCE_COMMIT" = "$(cat commit 2>/dev/null || echo "$SOURCE_COMMIT")" ]`})
-	s.conf.BuildID = "00000001"
+	s.conf.BuildID, s.conf.Built = "00000001", []string{"app=1", "web=2"}
 	s.configure()
 	s.deploy(0, sha)
+	if text, _ := os.ReadFile(s.path("app/releases/" + sha + "-b00000001.ready")); string(text) != "app=1 web=2\n" {
+		t.Errorf("the release says that it is built with %q", text)
+	}
 	s.serves("hello hello")
 	s.write("env", "GREETING=\"hi\"\n")
 	s.deploy(0, sha+"-b00000001") // as appstack names it

@@ -14,7 +14,8 @@ const EnvMarker = "# --- secrets below: never shown ---"
 type Var struct{ Name, Value string }
 
 // EnvFile returns an env file that systemd (EnvironmentFile=) and a POSIX shell
-// (`. file`) read as the same variables, with the secret ones below [EnvMarker].
+// (`. file`) read as the same variables, with the secret ones below [EnvMarker]: without
+// that line, nobody could tell that none of them is.
 // The error names a variable that no such file can hold.
 //
 // systemd's parser is not the shell's: it does not concatenate 'a'"b", and
@@ -29,9 +30,6 @@ func EnvFile(header string, public, secret []Var) (string, error) {
 	}
 	if err := writeVars(&b, public); err != nil {
 		return "", err
-	}
-	if len(secret) == 0 {
-		return b.String(), nil
 	}
 	b.WriteString(EnvMarker + "\n")
 	if err := writeVars(&b, secret); err != nil {

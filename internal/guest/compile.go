@@ -172,16 +172,19 @@ func (c compiler) release(t *task) {
 // releaseID names what a step deploys: the wanted release, or once more the one that
 // serves. A way back may go to any build of a commit, which the script knows.
 func (c compiler) releaseID(s *plan.Step) string {
-	switch name := s.Resource.Name; {
+	name, want := s.Resource.Name, c.want.Release
+	switch {
 	case s.Verb == plan.Rollback:
 		return name
-	case name == c.want.Release.SHA:
-		return releaseID(name, c.want.Release.Build)
-	case c.have.Release != nil && name == c.have.Release.SHA:
+	case serves(c.have, name) && (name != want.SHA || len(c.have.Release.Lacks(want)) == 0):
 		return releaseID(name, c.have.Release.Build)
 	default:
-		return name
+		return releaseID(name, want.Build)
 	}
+}
+
+func serves(have *machine.OS, sha string) bool {
+	return have.Release != nil && have.Release.SHA == sha
 }
 
 // verb chooses between what makes a resource and what changes it.

@@ -67,7 +67,7 @@ func parse(r io.Reader) (*machine.OS, error) {
 var fields = map[string]int{
 	"distribution": 1, "package": 2, "provided": 2, "user": 3, "group": 2, "key": 2,
 	"ours": 1, "file": 4, "hash": 2, "content": 2, "units": 1, "shown": 0, "stale": 1,
-	"firewall": 0, "release": 1, "failed": 1, "timezone": 1, "locale": 1,
+	"firewall": 0, "release": 1, "built": 1, "failed": 1, "timezone": 1, "locale": 1,
 	"database": 3, "member": 1, "extension": 2, "login": 1, "down": 0, "guarded": 0, "end": 0,
 }
 
@@ -114,6 +114,8 @@ func (p *parser) fact(kind string, f []string) error {
 	case "release":
 		r := p.serves()
 		r.SHA, r.Build = cutRelease(path.Base(f[0]))
+	case "built":
+		p.serves().Built = strings.Fields(f[0])
 	case "failed":
 		p.serves().Failed, _ = cutRelease(f[0])
 	case "timezone":

@@ -45,7 +45,8 @@ var answer = strings.Join([]string{
 	"### tuple ### allow tcp 22 ::/0 any ::/0 in comment=617070737461636b",
 	"ENABLED=yes",
 	`DEFAULT_INPUT_POLICY="DROP"`,
-	"release\t/srv/app/releases/abc",
+	"release\t/srv/app/releases/abc-b12345678",
+	"built\tapp=1 web=2",
 	"failed\tdef",
 	"timezone\t/usr/share/zoneinfo/Europe/Berlin",
 	`locale	"C.UTF-8"`,
@@ -74,7 +75,7 @@ func TestParse(t *testing.T) {
 			{Port: "22", Protocol: "tcp", Ours: true}, {Port: "8000:8010", Protocol: "udp", From: "10.0.0.0/8"},
 			{Text: "deny tcp 25 0.0.0.0/0 any 0.0.0.0/0 in"},
 		}},
-		Release:   &machine.Release{SHA: "abc", Failed: "def", Stale: true},
+		Release:   &machine.Release{SHA: "abc", Build: "12345678", Built: []string{"app=1", "web=2"}, Failed: "def", Stale: true},
 		Databases: map[string]machine.Database{"pote": {Owner: "pote", Encoding: "UTF8", Extensions: []string{"pg_trgm"}, PasswordValid: true, Member: true}},
 	}
 	got, err := parse(strings.NewReader(answer))

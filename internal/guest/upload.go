@@ -30,7 +30,7 @@ func tree(s *plan.Step, have, want *machine.OS) string {
 	if s.Resource.Kind != "release" || s.Verb != plan.Deploy || want.Release == nil || s.Resource.Name != want.Release.SHA {
 		return ""
 	}
-	if r := have.Release; r != nil && r.SHA == s.Resource.Name && r.Build == want.Release.Build {
+	if serves(have, s.Resource.Name) && len(have.Release.Lacks(want.Release)) == 0 {
 		return ""
 	}
 	return want.Release.Tree

@@ -2,6 +2,8 @@ package machine
 
 import (
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/org/appstack-action/internal/secret"
 )
@@ -125,8 +127,11 @@ type Database struct {
 type Release struct {
 	Dir string `json:"dir,omitempty"` // the app's directory; empty: /srv/app
 	SHA string `json:"sha"`           // commit that is to serve, or serves
-	// Build identifies the variables that its build has baked in: the same commit with
-	// others is another release. 8 hex digits, or empty: it has none.
+	// Built says what it is built with, NAME=HASH for the app as a whole and for each
+	// service: commands, and the variables that they bake in.
+	Built []string `json:"built,omitempty"`
+	// Build identifies Built as a whole: the same commit, built with something else, is
+	// another release. 8 hex digits, or empty: nobody knows.
 	Build  string `json:"build,omitempty"`
 	Failed string `json:"failed,omitempty"` // observed only: the desired commit, if it is marked bad
 	// Stale is observed only: a trigger changed, and the run was cut off before the
@@ -145,6 +150,19 @@ type Release struct {
 	// uploaded rather than fetched. SHA names its content then, and the script is run
 	// as "deploy_app.sh --upload SHA" with the archive on its standard input.
 	Tree string `json:"-"`
+}
+
+// Lacks names the parts of a wanted release that r, which serves, is not built with as
+// they should be. What else r has does no harm.
+func (r *Release) Lacks(want *Release) []string {
+	var names []string
+	for _, part := range want.Built {
+		if !slices.Contains(r.Built, part) {
+			name, _, _ := strings.Cut(part, "=")
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // UnitMarker begins a line of each systemd unit file that appstack wrote into

@@ -151,8 +151,8 @@ func (d *osDiff) release() {
 		cause = "first release"
 	case sha != "" && sha != have.SHA:
 		cause = short(have.SHA) + " serves"
-	case sha != "" && want.Build != have.Build:
-		cause = "variables that its build bakes in differ"
+	case sha != "" && len(have.Lacks(want)) > 0:
+		cause = "built with something else: " + strings.Join(have.Lacks(want), ", ")
 	case have.SHA == "":
 		return
 	case path != "":

@@ -413,8 +413,8 @@ shop/dev: 1 to add, 1 to change, 0 to remove
   + deploy release 2222222222222222222222222222222222222222: 111111111111 serves (restart)
   note: release 222222222222 was unhealthy when it was last deployed
 `},
-	{"a variable that the build does not bake in restarts the release", &machine.OS{Release: &machine.Release{SHA: sha1, Build: "12345678"}, Files: files{"/srv/app/.env.dev": text(0o640, "app", "A=1\n")}},
-		&machine.OS{Release: &machine.Release{SHA: sha1, Build: "12345678", Triggers: []string{"/srv/app/.env.dev"}}, Files: files{"/srv/app/.env.dev": text(0o640, "app", "A=2\n")}}, `
+	{"a variable that the build does not bake in restarts the release", &machine.OS{Release: &machine.Release{SHA: sha1, Built: []string{"app=1", "web=1", "gone=1"}}, Files: files{"/srv/app/.env.dev": text(0o640, "app", "A=1\n")}},
+		&machine.OS{Release: &machine.Release{SHA: sha1, Built: []string{"app=1", "web=1"}, Triggers: []string{"/srv/app/.env.dev"}}, Files: files{"/srv/app/.env.dev": text(0o640, "app", "A=2\n")}}, `
 shop/dev: 1 to add, 1 to change, 0 to remove
   ~ write file /srv/app/.env.dev: content differs
       --- /srv/app/.env.dev
@@ -424,8 +424,8 @@ shop/dev: 1 to add, 1 to change, 0 to remove
       +A=2
   + deploy release 1111111111111111111111111111111111111111: /srv/app/.env.dev changes (restart)
 `},
-	{"a variable that the build bakes in makes another release", &machine.OS{Release: &machine.Release{SHA: sha1, Build: "12345678"}, Files: files{"/srv/app/.env.dev": text(0o640, "app", "VITE_A=1\n")}},
-		&machine.OS{Release: &machine.Release{SHA: sha1, Build: "87654321", Triggers: []string{"/srv/app/.env.dev"}}, Files: files{"/srv/app/.env.dev": text(0o640, "app", "VITE_A=2\n")}}, `
+	{"a variable that the build bakes in makes another release", &machine.OS{Release: &machine.Release{SHA: sha1, Built: []string{"app=1", "web=1", "gone=1"}}, Files: files{"/srv/app/.env.dev": text(0o640, "app", "VITE_A=1\n")}},
+		&machine.OS{Release: &machine.Release{SHA: sha1, Built: []string{"app=1", "web=2", "new=1"}, Triggers: []string{"/srv/app/.env.dev"}}, Files: files{"/srv/app/.env.dev": text(0o640, "app", "VITE_A=2\n")}}, `
 shop/dev: 1 to add, 1 to change, 0 to remove
   ~ write file /srv/app/.env.dev: content differs
       --- /srv/app/.env.dev
@@ -433,9 +433,9 @@ shop/dev: 1 to add, 1 to change, 0 to remove
       @@ -1,1 +1,1 @@
       -VITE_A=1
       +VITE_A=2
-  + deploy release 1111111111111111111111111111111111111111: variables that its build bakes in differ (restart)
+  + deploy release 1111111111111111111111111111111111111111: built with something else: web, new (restart)
 `},
-	{"a run without a commit builds nothing", &machine.OS{Release: &machine.Release{SHA: sha1, Build: "12345678"}}, &machine.OS{Release: &machine.Release{Build: "87654321"}}, `
+	{"a run without a commit builds nothing", &machine.OS{Release: &machine.Release{SHA: sha1, Built: []string{"app=1", "web=1", "gone=1"}}}, &machine.OS{Release: &machine.Release{Built: []string{"app=2"}}}, `
 shop/dev: no changes
 `},
 	{"same release once more for its settings", &machine.OS{Release: &machine.Release{SHA: sha1}, Files: files{"/etc/appstack/app.conf": text(0o644, "root", "a\n")}},

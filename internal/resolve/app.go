@@ -162,7 +162,7 @@ func hasRestartSteps(g stack.Guest) bool {
 func (b *osBuilder) release() {
 	// A unit's own change restarts that service alone; the variables of all of them
 	// change by a deploy of the same commit, which closes no port.
-	r := &machine.Release{Dir: b.env.App.Dir, SHA: b.in.SHA, Build: buildID(b.env), Input: b.credential(), Triggers: []string{b.env.App.EnvFile}}
+	r := &machine.Release{Dir: b.env.App.Dir, SHA: b.in.SHA, Built: b.built(), Build: shortHash(b.built()...), Input: b.credential(), Triggers: []string{b.env.App.EnvFile}}
 	for _, s := range sortedServices(b.env) {
 		r.Units = append(r.Units, unitName(b.env, s.Name))
 	}
@@ -175,7 +175,7 @@ func (b *osBuilder) appConfig() string {
 	c := templates.Config{
 		Project: env.Project, App: a.Dir, User: env.Base.User, Repo: mirror,
 		Source: b.gitURL(), Branch: env.Branch, KnownHosts: knownHostsFile,
-		EnvFiles: []string{a.EnvFile}, Keep: a.KeepReleases, BuildID: buildID(env),
+		EnvFiles: []string{a.EnvFile}, Keep: a.KeepReleases, Built: b.built(), BuildID: shortHash(b.built()...),
 		Build: b.build(), Migrate: a.Migrate, Check: b.check(),
 		Before: a.Hooks.BeforeDeploy, After: a.Hooks.AfterDeploy,
 	}

@@ -116,36 +116,56 @@ func TestOSStateReports(t *testing.T) {
 	}
 }
 
-// Variables that builds bake in make another release; others do not.
-func TestBuildID(t *testing.T) {
-	id := func(edit func(e *stack.Env)) string {
+// What releases are built with: commands, and the variables that they bake in.
+func TestBuilt(t *testing.T) {
+	built := func(edit func(e *stack.Env)) string {
 		e := &stack.Env{Settings: stack.Settings{EnvVars: map[string]string{"LOG": "info", "VITE_API": "https://a", "VERSION": "1"}}}
-		e.App.Services = map[string]stack.Service{"web": {Env: map[string]string{"NEXT_PUBLIC_X": "x", "TITLE": "t"}}}
+		e.App.Services = map[string]stack.Service{
+			"web": {Build: "make", Env: map[string]string{"NEXT_PUBLIC_X": "x", "TITLE": "t"}}, "worker": {Start: "true"},
+		}
 		edit(e)
-		return buildID(e)
+		return strings.Join((&osBuilder{env: e}).built(), " ")
 	}
-	first := id(func(*stack.Env) {})
-	if len(first) != 8 {
+	web := func(change func(s *stack.Service)) func(e *stack.Env) {
+		return func(e *stack.Env) {
+			s := e.App.Services["web"]
+			change(&s)
+			e.App.Services["web"] = s
+		}
+	}
+	first := strings.Fields(built(func(*stack.Env) {}))
+	if len(first) != 2 || !strings.HasPrefix(first[0], "app=") || !strings.HasPrefix(first[1], "web=") {
 		t.Fatalf("got %q", first)
 	}
 	for name, c := range map[string]struct {
 		edit func(e *stack.Env)
-		same bool
+		want string // the parts that differ
 	}{
-		"another variable":         {func(e *stack.Env) { e.EnvVars["LOG"] = "debug" }, true},
-		"a frontend's":             {func(e *stack.Env) { e.EnvVars["VITE_API"] = "https://b" }, false},
-		"one more of a frontend's": {func(e *stack.Env) { e.EnvVars["PUBLIC_Y"] = "y" }, false},
-		"a service's":              {func(e *stack.Env) { e.App.Services["web"].Env["NEXT_PUBLIC_X"] = "y" }, false},
-		"one that is named":        {func(e *stack.Env) { e.App.BuildEnv = []string{"VERSION"} }, false},
-		"a name of none":           {func(e *stack.Env) { e.App.BuildEnv = []string{"VERSIO", "X_*"} }, true},
-		"a pattern":                {func(e *stack.Env) { e.App.BuildEnv = []string{"TIT*"} }, false},
+		"another variable":         {func(e *stack.Env) { e.EnvVars["LOG"] = "debug" }, ""},
+		"a frontend's":             {func(e *stack.Env) { e.EnvVars["VITE_API"] = "https://b" }, "app"},
+		"one more of a frontend's": {func(e *stack.Env) { e.EnvVars["PUBLIC_Y"] = "y" }, "app"},
+		"a service's":              {web(func(s *stack.Service) { s.Env = map[string]string{"NEXT_PUBLIC_X": "y"} }), "web"},
+		"one that is named":        {func(e *stack.Env) { e.App.BuildEnv = []string{"VERSION"} }, "app"},
+		"a name of none":           {func(e *stack.Env) { e.App.BuildEnv = []string{"VERSIO", "X_*"} }, ""},
+		"a pattern":                {func(e *stack.Env) { e.App.BuildEnv = []string{"TIT*"} }, "web"},
+		"the app's build":          {func(e *stack.Env) { e.App.Build = "make all" }, "app"},
+		"a service's build":        {web(func(s *stack.Service) { s.Build = "make more" }), "web"},
+		"a service's start":        {web(func(s *stack.Service) { s.Start = "more" }), ""},
+		"a version of Node.js":     {func(e *stack.Env) { e.App.Runtime, e.App.Version = "node", "22" }, "app"},
+		"a service less":           {func(e *stack.Env) { delete(e.App.Services, "web") }, ""},
+		"a service with a build":   {func(e *stack.Env) { e.App.Services["api"] = stack.Service{Build: "make"} }, "api"},
+		"a service without":        {func(e *stack.Env) { e.App.Services["api"] = stack.Service{} }, ""},
 	} {
-		if got := id(c.edit); (got == first) != c.same {
-			t.Errorf("%s: %s, after %s", name, got, first)
+		var differ []string
+		for part := range strings.FieldsSeq(built(c.edit)) {
+			if !slices.Contains(first, part) {
+				name, _, _ := strings.Cut(part, "=")
+				differ = append(differ, name)
+			}
 		}
-	}
-	if got := id(func(e *stack.Env) { e.EnvVars, e.App.Services = map[string]string{"A": "a"}, nil }); got != "" {
-		t.Errorf("nothing is baked in, got %s", got)
+		if got := strings.Join(differ, " "); got != c.want {
+			t.Errorf("%s: the build of %q differs, want %q", name, got, c.want)
+		}
 	}
 }
 

@@ -2,9 +2,11 @@
 # deploy_app.sh: the one thing that deploys the app of this guest. Written by
 # appstack, which runs it; a person may run it too. See deploy_app.sh --help.
 #
-# On disk, below the app's directory (/srv/app):
+# On disk, below the app's directory (/srv/app), where SHA is a commit and, after -b,
+# what it was built with:
 #   releases/SHA         one release, built in place: a venv cannot be moved
-#   releases/SHA.ready   it is complete; without this file it is built anew
+#   releases/SHA.ready   it is complete, and what it was built with; without this file
+#                        it is built anew
 #   releases/SHA.live    it has served and was healthy
 #   releases/SHA.failed  it did not become healthy; the text says why
 #   current, previous    symlinks to the release that serves, and served before

@@ -50,12 +50,12 @@ forget_credentials() {
 
 repo_git() { git --git-dir="$repo" "$@"; }
 
-# name_release sets $commit and $sha, the release's name: that of the commit, and which
-# variables its build bakes in. appstack says both, a person the commit.
+# name_release sets $commit and $sha, the release's name: that of the commit, and what it
+# is built with. appstack says both, a person the commit.
 name_release() {
 	commit=$sha
 	case $sha in
-	*-b????????) commit=${sha%-b*} ;;
+	*-b[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]) commit=${sha%-b*} ;;
 	*[!0-9a-f]*) ;;
 	????????????????????????????????????????) sha=$sha${build_id:+-b$build_id} ;;
 	esac

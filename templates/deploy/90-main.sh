@@ -79,7 +79,7 @@ obtain() {
 		in_release "$release" "$check" || fail_release 4 "the check of the build: $why"
 	fi
 	sync -f "$release"
-	mark "$sha" ready
+	mark "$sha" ready "$built"
 	end
 }
 
@@ -117,7 +117,6 @@ deploy() {
 	fi
 	if [ "$(release_of current)" = "$sha" ] && marked "$sha" ready; then
 		say "$sha is the current release: restarting with the present settings"
-		say '(variables that its build bakes in belong into build_env: they make another release)'
 	else
 		rm -f "$app/releases/$sha.failed"
 		obtain
@@ -207,7 +206,7 @@ while [ $# -gt 0 ]; do
 done
 
 # What the configuration may leave out.
-app='' user='' repo='' source='' branch='' known_hosts=/dev/null env_files='' keep=5 build_id=''
+app='' user='' repo='' source='' branch='' known_hosts=/dev/null env_files='' keep=5 build_id='' built=''
 app_build='' app_migrate='' migrates='' check='' database='' services='' jobs='' backup_unit=''
 has_before_deploy='' has_after_deploy='' settle=3 drain=5 pause_timeout=60
 name='' service_env_files='' unit='' dir='.' port=0 build='' migrate='' health_path='' health_port=0 health_timeout=60
