@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,7 +46,8 @@ func (c *Conn) App(ctx context.Context) (*machine.App, error) {
 	return parseApp(text)
 }
 
-// parseApp reads the lines of deploy_app.sh --status, KEY=VALUE.
+// parseApp reads the lines of deploy_app.sh --status, KEY=VALUE. Of releases it tells the
+// commits.
 func parseApp(text []byte) (*machine.App, error) {
 	app := &machine.App{}
 	for line := range bytes.Lines(text) {
@@ -60,9 +62,12 @@ func parseApp(text []byte) (*machine.App, error) {
 		case "previous":
 			app.Previous, _ = cutRelease(value)
 		case "kept":
-			app.Kept = append(app.Kept, value)
+			if sha, _ := cutRelease(value); !slices.Contains(app.Kept, sha) {
+				app.Kept = append(app.Kept, sha)
+			}
 		case "failed":
-			app.Failed = append(app.Failed, machine.FailedRelease{SHA: first, Why: rest})
+			sha, _ := cutRelease(first)
+			app.Failed = append(app.Failed, machine.FailedRelease{SHA: sha, Why: rest})
 		case "service":
 			app.Services = append(app.Services, machine.Service{Name: first, State: rest})
 		case "job":

@@ -10,12 +10,13 @@ import (
 )
 
 func TestParseApp(t *testing.T) {
-	got, err := parseApp([]byte(`current=bbb
+	got, err := parseApp([]byte(`current=bbb-b12345678
 previous=aaa
-failed=ccc web: exit status 1; a=b
+failed=ccc-b12345678 web: exit status 1; a=b
 a second line of it
 kept=aaa
-kept=bbb
+kept=bbb-b12345678
+kept=bbb-b87654321
 service=web active
 job=shop-cron-fetch.service exit-code 3 1700000000
 job=shop-cron-new.service success 0 0
