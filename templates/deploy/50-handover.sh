@@ -150,6 +150,19 @@ drain() {
 	done
 }
 
+# start_all starts all services at once, in systemd's order, where nothing serves that
+# they would have to take over from.
+start_all() {
+	set --
+	for name in $services; do
+		service "$name"
+		set -- "$@" "$unit"
+	done
+	systemctl reset-failed "$@" 2>/dev/null || :
+	systemctl restart "$@" || :
+	started=yes
+}
+
 # hand_over NAME restarts one service, behind its candidate if it has one.
 hand_over() {
 	service "$1"
@@ -168,8 +181,10 @@ hand_over() {
 	crash_here "redirected-$1"
 	clock
 	restart_start=$clock
-	systemctl reset-failed "$unit" 2>/dev/null || :
-	systemctl restart "$unit" || :
+	if [ -z "$started" ]; then
+		systemctl reset-failed "$unit" 2>/dev/null || :
+		systemctl restart "$unit" || :
+	fi
 	[ "$port" != 0 ] || [ -n "$health_path" ] || return 0 # see wait_for_workers
 	if ! wait_healthy "$unit" "$port"; then
 		show_journal "$unit"

@@ -67,6 +67,8 @@ activate() {
 	fi
 	crash_here after-switch
 	link_services
+	started=''
+	[ -n "$serving" ] || [ -z "$services" ] || start_all
 	for name in $services; do
 		hand_over "$name" || {
 			revert
