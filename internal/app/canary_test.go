@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -131,7 +132,7 @@ func watchCommandLines(t *testing.T, canaries map[string]string) (stop func() []
 	canaries = maps.Clone(canaries)
 	canaries["control"] = "canary" + rand.Text()
 	ctx, cancel := context.WithCancel(t.Context())
-	seen := map[string]bool{}
+	seen, works := map[string]bool{}, make(chan bool)
 	var watch sync.WaitGroup
 	watch.Go(func() {
 		for ctx.Err() == nil {
@@ -140,23 +141,32 @@ func watchCommandLines(t *testing.T, canaries map[string]string) (stop func() []
 				line, _ := os.ReadFile(file) // a process that is gone has none
 				for name, canary := range canaries {
 					if bytes.Contains(line, []byte(canary)) {
+						if name == "control" && len(seen) == 0 {
+							close(works)
+						}
 						seen[name+": "+string(bytes.ReplaceAll(line, []byte{0}, []byte(" ")))] = true
 					}
 				}
 			}
 		}
 	})
-	control := exec.Command("sh", "-c", "sleep 1; :", canaries["control"])
-	if err := control.Run(); err != nil {
+	control := exec.CommandContext(ctx, "sh", "-c", "read line; :", canaries["control"])
+	if _, err := control.StdinPipe(); err != nil { // so that it waits
 		t.Fatal(err)
+	}
+	if err := control.Start(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-works:
+	case <-time.After(time.Minute):
+		t.Error("the watch sees nothing")
 	}
 	return func() []string {
 		cancel()
 		watch.Wait()
+		_ = control.Wait() // it was killed
 		lines := slices.Collect(maps.Keys(seen))
-		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "control: ") }) {
-			t.Error("the watch sees nothing")
-		}
 		return slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "control: ") })
 	}
 }
@@ -165,34 +175,36 @@ func watchCommandLines(t *testing.T, canaries map[string]string) (stop func() []
 // tasks with their logs.
 func (w *databaseWorld) proxmoxSays(r report.Report) string {
 	w.t.Helper()
-	ask := func(path string, into any) string {
-		req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.lab.Info.URL+"/api2/json"+path, nil)
-		w.must(err)
-		req.Header.Set("Authorization", "PVEAPIToken="+w.lab.Info.Token)
-		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // the lab's own
-		res, err := client.Do(req)
-		w.must(err)
-		defer res.Body.Close()
-		text, err := io.ReadAll(res.Body)
-		w.must(err)
-		if res.StatusCode != http.StatusOK {
-			w.t.Fatalf("%s: %s", path, res.Status)
-		}
-		if into != nil {
-			w.must(json.Unmarshal(text, into))
-		}
-		return string(text)
-	}
 	var tasks struct{ Data []struct{ UPID string } }
-	all := ask(fmt.Sprintf("/nodes/%s/%s/%d/config", r.Node, w.kind.kind, r.VMID), nil)
-	all += ask(fmt.Sprintf("/nodes/%s/tasks?vmid=%d", r.Node, r.VMID), &tasks)
+	all := w.ask(http.MethodGet, fmt.Sprintf("/nodes/%s/%s/%d/config", r.Node, w.kind.kind, r.VMID))
+	list := w.ask(http.MethodGet, fmt.Sprintf("/nodes/%s/tasks?vmid=%d", r.Node, r.VMID))
+	w.must(json.Unmarshal([]byte(list), &tasks))
+	all += list
 	if len(tasks.Data) == 0 {
 		w.t.Error("Proxmox has no tasks of the guest")
 	}
 	for _, task := range tasks.Data {
-		all += ask("/nodes/"+r.Node+"/tasks/"+task.UPID+"/log?limit=0", nil)
+		all += w.ask(http.MethodGet, "/nodes/"+r.Node+"/tasks/"+task.UPID+"/log?limit=0")
 	}
 	return all
+}
+
+// ask sends a request to the lab's Proxmox, past the program.
+func (w *world) ask(method, path string) string {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.lab.Info.URL+"/api2/json"+path, nil)
+	w.must(err)
+	req.Header.Set("Authorization", "PVEAPIToken="+w.lab.Info.Token)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // the lab's own
+	res, err := client.Do(req)
+	w.must(err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	w.must(err)
+	if res.StatusCode != http.StatusOK {
+		w.t.Fatalf("%s %s: %s", method, path, res.Status)
+	}
+	return string(text)
 }
 
 // searchGuest looks through the files, the journal and the processes of the guest, which
@@ -204,7 +216,7 @@ func (w *databaseWorld) searchGuest(canaries map[string]string, files, units str
 	out := w.shell(`umask 077; cat >/root/patterns; cd /
 tail -n 1 /root/patterns | logger; journalctl --sync
 echo "# files"
-find / -xdev -type f -mmin -60 ! -path '/proc/*' ! -path '/sys/*' ! -path '/var/log/journal/*' ! -path /root/patterns -exec grep -lFf /root/patterns {} + | sort | while read -r f; do stat -c '%a %U:%G %n' "$f"; done
+find / -xdev -type f -mmin -300 ! -path '/proc/*' ! -path '/sys/*' ! -path '/var/log/journal/*' ! -path /root/patterns -exec grep -lFf /root/patterns {} + | sort | while read -r f; do stat -c '%a %U:%G %n' "$f"; done
 find /run /tmp /dev/shm -type f ! -path '/run/log/journal/*' -exec grep -lFf /root/patterns {} + 2>/dev/null
 echo "# journal"
 journalctl --no-pager --output=cat | grep -Ff /root/patterns

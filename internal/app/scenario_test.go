@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -8,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/org/appstack-action/internal/app"
+	"golang.org/x/crypto/ssh"
+
 	"github.com/org/appstack-action/internal/report"
 )
 
@@ -47,33 +49,94 @@ func testThinPath(t *testing.T, kind guestKind) {
 	}
 }
 
-// TestNodeApp deploys a real app with its dependencies, and again.
+// TestNodeApp deploys a real app with its dependencies, and again; it tells no secret,
+// and is back after a reboot.
 func TestNodeApp(t *testing.T) { onEveryKind(t, false, testNodeApp) }
 
 func testNodeApp(t *testing.T, kind guestKind) {
-	w := newWorld(t, kind)
+	w := &databaseWorld{tinyWorld: &tinyWorld{world: newWorld(t, kind)}}
+	log := &heardTB{TB: t}
+	w.log.t = log
 	source, sha := w.repository(kind.repo("org/shop"), "shop")
-	addr := w.stack(fmt.Sprintf(`    guest: {template: debian-12-warm, cores: 2, memory: 1024, swap: 0, disk: 8}
+	private, _ := newKey(t)
+	w.secret("ssh_key", private)
+	var err error
+	w.key, err = ssh.ParsePrivateKey([]byte(private))
+	w.must(err)
+	canaries := map[string]string{"api key": "canary" + rand.Text(), "age identity": w.identity, "ssh key": strings.Split(private, "\n")[3]}
+	w.secret("api_key", canaries["api key"])
+	w.addr = w.stack(fmt.Sprintf(`    guest: {template: debian-12-warm, cores: 2, memory: 1024, disk: 8}
+    env_vars: {API_KEY: "${secret.api_key}"}
     app:
       runtime: node
       source: {git: "%s", key: "${secret.deploy_key}", host_key: "%s"}
       services:
         backend:  {dir: backend, port: 3001, public: true, build: npm ci, migrate: npm run migrate, start: npm start, health: /healthz}
         frontend: {dir: frontend, port: 3000, public: true, build: npm ci && npm run build, start: npm start}`, source, w.lab.Info.GitHostKey))
-	deploy := func(sha string) []report.Report {
-		reports, err := w.run(t.Context(), "apply", func(r *app.Run) { r.Request.Ref = sha })
-		w.must(err)
-		if reports[0].Failed() {
-			t.Fatalf("the deploy failed (%s): %s\n%s", reports[0].Reason, reports[0].Error, reports[0].Hint)
+	stop := watchCommandLines(t, canaries)
+	first := w.do("apply", sha)
+	if first.Status != report.Live {
+		t.Fatalf("the deploy ends %s (%s): %s\n%s", first.Status, first.Reason, first.Error, first.Hint)
+	}
+	pages := []string{fmt.Sprintf("http://%s:3000/", w.addr), fmt.Sprintf("http://%s:3001/healthz", w.addr)}
+	for _, page := range pages {
+		if get(t, page) == "" {
+			t.Errorf("%s is empty", page)
 		}
-		return reports
 	}
-	deploy(sha)
-	if body := get(t, fmt.Sprintf("http://%s:3000/", addr)); body == "" {
-		t.Error("the frontend is empty")
+	w.unchanged("the second time", sha)
+	for _, line := range stop() {
+		t.Errorf("on a command line: %s", line)
 	}
-	if r := deploy(sha); r[0].Status != report.Unchanged {
-		t.Errorf("the second run ends %s:\n%s", r[0].Status, r[0].Plan)
+	w.searchGuest(canaries, "640 root:appuser /srv/app/.env.dev\n", "shop-backend.service\nshop-frontend.service\n")
+	clean(t, canaries, "the log", log.text())
+
+	w.reboot(first)
+	for _, page := range pages {
+		answers(t, page)
+	}
+	w.unchanged("after a reboot", sha)
+}
+
+func (w *databaseWorld) unchanged(when, sha string) {
+	w.t.Helper()
+	if r := w.do("apply", sha); r.Status != report.Unchanged {
+		w.t.Errorf("%s the run ends %s: %s\n%s", when, r.Status, r.Error, r.Plan)
+	}
+}
+
+// reboot has Proxmox restart the guest, and returns when its first process is another one.
+func (w *databaseWorld) reboot(r report.Report) {
+	w.t.Helper()
+	const born = "cut -d ' ' -f 22 /proc/1/stat" // proc_pid_stat(5): when it started
+	before := w.shell(born, "")
+	w.ask(http.MethodPost, fmt.Sprintf("/nodes/%s/%s/%d/status/reboot", r.Node, w.kind.kind, r.VMID))
+	for deadline := time.Now().Add(2 * time.Minute); ; <-time.After(200 * time.Millisecond) {
+		now, err := w.try(born, "")
+		switch {
+		case err == nil && now != before:
+			return
+		case time.Now().After(deadline):
+			w.t.Fatalf("the guest is not back: %v", err)
+		}
+	}
+}
+
+// answers waits for a page.
+func answers(t testing.TB, url string) {
+	t.Helper()
+	client := &http.Client{Timeout: 10 * time.Second}
+	for deadline := time.Now().Add(2 * time.Minute); ; <-time.After(200 * time.Millisecond) {
+		res, err := client.Get(url)
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not answer: %v", url, err)
+		}
 	}
 }
 
