@@ -333,24 +333,29 @@ func TestBuildVariables(t *testing.T) {
 	s.conf.BuildID, s.conf.Built = "00000001", []string{"app=1", "web=2"}
 	s.configure()
 	s.deploy(0, sha)
-	if text, _ := os.ReadFile(s.path("app/releases/" + sha + "-b00000001.ready")); string(text) != "app=1 web=2\n" {
+	if text, _ := os.ReadFile(s.path("app/releases/" + sha + ".ready")); string(text) != "app=1 web=2\n" {
 		t.Errorf("the release says that it is built with %q", text)
 	}
 	s.serves("hello hello")
 	s.write("env", "GREETING=\"hi\"\n")
-	s.deploy(0, sha+"-b00000001") // as appstack names it
+	s.conf.BuildID, s.conf.Built = "00000003", []string{"web=2"} // a part less does not matter
+	s.configure()
+	s.deploy(0, sha)
 	s.serves("hello hi")
-	s.conf.BuildID = "00000002"
+	s.conf.BuildID, s.conf.Built = "00000002", []string{"app=1", "web=3"}
 	s.configure()
 	s.deploy(0) // the branch's newest
 	s.serves("hi hi")
-	if out := s.deploy(0, "--status"); !strings.Contains(out, "current="+sha+"-b00000002\nprevious="+sha+"-b00000001\n") {
+	again := sha + "-b00000002"
+	if out := s.deploy(0, "--status"); !strings.Contains(out, "current="+again+"\nprevious="+sha+"\n") {
 		t.Errorf("--status: %s", out)
 	}
+	s.deploy(0, again) // once more, as appstack names it
+	s.serves("hi hi")
 	s.deploy(0, "--rollback")
 	s.serves("hello hi")
 	other := s.commit("two", nil)
-	s.deploy(0, other+"-b00000002")
+	s.deploy(0, other)
 	s.serves("two hi")
 	s.deploy(0, "--rollback", sha) // the newest of its builds
 	s.serves("hi hi")

@@ -179,7 +179,7 @@ func (c compiler) releaseID(s *plan.Step) string {
 	case serves(c.have, name) && (name != want.SHA || len(c.have.Release.Lacks(want)) == 0):
 		return releaseID(name, c.have.Release.Build)
 	default:
-		return releaseID(name, want.Build)
+		return name // the script knows whether it is there, built with something else
 	}
 }
 

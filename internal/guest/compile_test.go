@@ -184,13 +184,13 @@ func TestDatabaseSQL(t *testing.T) {
 	}
 }
 
-// A release is named by its commit and by the variables that its build bakes in.
+// A release is named by its commit; one that serves already, whole.
 func TestReleaseID(t *testing.T) {
 	have := &machine.OS{Release: &machine.Release{SHA: "abc", Build: "11111111", Built: []string{"app=1", "web=1"}}}
 	for _, c := range []struct{ sha, want, built, code string }{
-		{"abc", "abc", "web=2", "deploy 'abc-b22222222'"},
+		{"abc", "abc", "web=2", "deploy 'abc'"},
 		{"abc", "abc", "web=1", "deploy 'abc-b11111111'"}, // its settings changed
-		{"def", "def", "web=1", "deploy 'def-b22222222'"},
+		{"def", "def", "web=1", "deploy 'def'"},
 		{"abc", "", "web=2", "deploy 'abc-b11111111'"}, // a run without a commit
 	} {
 		want := &machine.OS{Release: &machine.Release{SHA: c.want, Build: "22222222", Built: []string{c.built}}}

@@ -108,7 +108,7 @@ func observation(want *machine.OS) string {
 		line("firewall")
 	}
 	if want.Release != nil {
-		line("release", cmp.Or(want.Release.Dir, "/srv/app"), releaseID(want.Release.SHA, want.Release.Build))
+		line("release", cmp.Or(want.Release.Dir, "/srv/app"), want.Release.SHA, releaseID(want.Release.SHA, want.Release.Build))
 	}
 	if want.Timezone != "" {
 		line("timezone")

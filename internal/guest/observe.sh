@@ -121,14 +121,14 @@ firewall() {
 	return 0
 }
 
-# release DIR SHA reports the release that serves, and whether SHA is marked bad.
+# release DIR SHA… reports the release that serves, and whether one of SHA is marked bad.
 release() {
 	if [ -L "$1/current" ]; then
 		link=$(readlink "$1/current")
 		printf 'release\t%s\n' "$link"
 		if [ -r "$1/$link.ready" ] && read -r built <"$1/$link.ready"; then printf 'built\t%s\n' "$built"; fi
 	fi
-	[ ! -e "$1/releases/$2.failed" ] || printf 'failed\t%s\n' "$2"
+	if [ -e "$1/releases/$2.failed" ] || [ -e "$1/releases/$3.failed" ]; then printf 'failed\t%s\n' "$2"; fi
 }
 
 timezone() { printf 'timezone\t%s\n' "$(readlink /etc/localtime)"; }

@@ -117,7 +117,7 @@ func (p *parser) fact(kind string, f []string) error {
 	case "built":
 		p.serves().Built = strings.Fields(f[0])
 	case "failed":
-		p.serves().Failed, _ = cutRelease(f[0])
+		p.serves().Failed = f[0]
 	case "timezone":
 		p.os.Timezone = zone(f[0])
 	case "locale":

@@ -117,8 +117,9 @@ type Database struct {
 	Member bool `json:"member,omitempty"`
 }
 
-// Release is the app's code on the machine: a directory Dir/releases/SHA, or
-// Dir/releases/SHA-bBuild, and Dir/current a symlink to the one that serves.
+// Release is the app's code on the machine: a directory Dir/releases/SHA, or where that
+// is built with something else already, Dir/releases/SHA-bBuild; and Dir/current a symlink
+// to the one that serves.
 //
 // It is deployed by running "/usr/local/bin/deploy_app.sh SHA" as root, with Input on
 // its standard input. The script restarts the app's units, and leaves a file
@@ -130,8 +131,8 @@ type Release struct {
 	// Built says what it is built with, NAME=HASH for the app as a whole and for each
 	// service: commands, and the variables that they bake in.
 	Built []string `json:"built,omitempty"`
-	// Build identifies Built as a whole: the same commit, built with something else, is
-	// another release. 8 hex digits, or empty: nobody knows.
+	// Build identifies Built as a whole, in 8 hex digits; observed: empty where the
+	// directory's name is the commit alone.
 	Build  string `json:"build,omitempty"`
 	Failed string `json:"failed,omitempty"` // observed only: the desired commit, if it is marked bad
 	// Stale is observed only: a trigger changed, and the run was cut off before the

@@ -2,8 +2,8 @@
 # deploy_app.sh: the one thing that deploys the app of this guest. Written by
 # appstack, which runs it; a person may run it too. See deploy_app.sh --help.
 #
-# On disk, below the app's directory (/srv/app), where SHA is a commit and, after -b,
-# what it was built with:
+# On disk, below the app's directory (/srv/app), where SHA is a commit; of one that was
+# built again with something else, -b and what that is come after it:
 #   releases/SHA         one release, built in place: a venv cannot be moved
 #   releases/SHA.ready   it is complete, and what it was built with; without this file
 #                        it is built anew

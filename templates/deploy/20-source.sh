@@ -50,15 +50,26 @@ forget_credentials() {
 
 repo_git() { git --git-dir="$repo" "$@"; }
 
-# name_release sets $commit and $sha, the release's name: that of the commit, and what it
-# is built with. appstack says both, a person the commit.
+# name_release sets $commit, and $sha to the release's name: the commit, and where that is
+# built with something else already, what it is built with now. appstack gives a whole
+# name to have that release again.
 name_release() {
 	commit=$sha
 	case $sha in
 	*-b[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]) commit=${sha%-b*} ;;
-	*[!0-9a-f]*) ;;
-	????????????????????????????????????????) sha=$sha${build_id:+-b$build_id} ;;
+	*) ! marked "$sha" ready || built_alike "$sha" || sha=$sha-b$build_id ;;
 	esac
+}
+
+# built_alike RELEASE tells whether it is built as the configuration says.
+built_alike() {
+	read -r has <"$app/releases/$1.ready" || :
+	for part in $built; do
+		case " $has " in
+		*" $part "*) ;;
+		*) return 1 ;;
+		esac
+	done
 }
 
 # resolve_commit does that for the commit that a branch or tag is at now.

@@ -19,7 +19,7 @@ marked() { [ -e "$app/releases/$1.$2" ]; }
 # newest_build prints the newest kept release of a commit, or the commit.
 newest_build() {
 	# shellcheck disable=SC2012 # the names are ours
-	newest=$(ls -1t "$app/releases" | sed -n "s/^\($1-b[0-9a-f]\{8\}\)\.ready\$/\1/p" | head -n 1)
+	newest=$(ls -1t "$app/releases" | sed -n "s/^\($1\(-b[0-9a-f]\{8\}\)\{0,1\}\)\.ready\$/\1/p" | head -n 1)
 	echo "${newest:-$1}"
 }
 

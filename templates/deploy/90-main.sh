@@ -143,9 +143,12 @@ finish() {
 }
 
 rollback() {
-	[ -n "$sha" ] || sha=$(release_of previous)
-	[ -n "$sha" ] || die 1 'there is no previous release'
-	marked "$sha" ready || sha=$(newest_build "$sha")
+	if [ -n "$sha" ]; then
+		sha=$(newest_build "$sha")
+	else
+		sha=$(release_of previous)
+		[ -n "$sha" ] || die 1 'there is no previous release'
+	fi
 	marked "$sha" ready || die 1 "the release $sha is not kept here; see deploy_app.sh --list"
 	release=$app/releases/$sha
 	[ -z "$dry_run" ] || {
