@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -175,36 +173,18 @@ func watchCommandLines(t *testing.T, canaries map[string]string) (stop func() []
 // tasks with their logs.
 func (w *databaseWorld) proxmoxSays(r report.Report) string {
 	w.t.Helper()
-	var tasks struct{ Data []struct{ UPID string } }
-	all := w.ask(http.MethodGet, fmt.Sprintf("/nodes/%s/%s/%d/config", r.Node, w.kind.kind, r.VMID))
-	list := w.ask(http.MethodGet, fmt.Sprintf("/nodes/%s/tasks?vmid=%d", r.Node, r.VMID))
-	w.must(json.Unmarshal([]byte(list), &tasks))
-	all += list
-	if len(tasks.Data) == 0 {
+	var tasks []struct{ UPID string }
+	all := string(w.ask(http.MethodGet, fmt.Sprintf("/nodes/%s/%s/%d/config", r.Node, w.kind.kind, r.VMID), ""))
+	list := w.ask(http.MethodGet, fmt.Sprintf("/nodes/%s/tasks?vmid=%d", r.Node, r.VMID), "")
+	w.must(json.Unmarshal(list, &tasks))
+	all += string(list)
+	if len(tasks) == 0 {
 		w.t.Error("Proxmox has no tasks of the guest")
 	}
-	for _, task := range tasks.Data {
-		all += w.ask(http.MethodGet, "/nodes/"+r.Node+"/tasks/"+task.UPID+"/log?limit=0")
+	for _, task := range tasks {
+		all += string(w.ask(http.MethodGet, "/nodes/"+r.Node+"/tasks/"+task.UPID+"/log?limit=0", ""))
 	}
 	return all
-}
-
-// ask sends a request to the lab's Proxmox, past the program.
-func (w *world) ask(method, path string) string {
-	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), method, w.lab.Info.URL+"/api2/json"+path, nil)
-	w.must(err)
-	req.Header.Set("Authorization", "PVEAPIToken="+w.lab.Info.Token)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // the lab's own
-	res, err := client.Do(req)
-	w.must(err)
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	w.must(err)
-	if res.StatusCode != http.StatusOK {
-		w.t.Fatalf("%s %s: %s", method, path, res.Status)
-	}
-	return string(text)
 }
 
 // searchGuest looks through the files, the journal and the processes of the guest, which

@@ -110,7 +110,7 @@ func (w *databaseWorld) reboot(r report.Report) {
 	w.t.Helper()
 	const born = "cut -d ' ' -f 22 /proc/1/stat" // proc_pid_stat(5): when it started
 	before := w.shell(born, "")
-	w.ask(http.MethodPost, fmt.Sprintf("/nodes/%s/%s/%d/status/reboot", r.Node, w.kind.kind, r.VMID))
+	w.ask(http.MethodPost, fmt.Sprintf("/nodes/%s/%s/%d/status/reboot", r.Node, w.kind.kind, r.VMID), "")
 	for deadline := time.Now().Add(2 * time.Minute); ; <-time.After(200 * time.Millisecond) {
 		now, err := w.try(born, "")
 		switch {
