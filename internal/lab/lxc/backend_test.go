@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/org/appstack-action/internal/lab/labtest"
 )
@@ -59,7 +58,7 @@ func TestNoPacketLeavesTheMachine(t *testing.T) {
 
 func TestPackagesAndFirewall(t *testing.T) {
 	g := lab.Guest(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	out, err := g.Try(ctx, "export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -qqy --no-install-recommends ufw")
 	if err != nil {

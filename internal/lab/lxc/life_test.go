@@ -14,10 +14,10 @@ import (
 // eventually polls for what must become true.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 30 s", what)
+			t.Fatalf("%s: not within %s", what, patience)
 		}
 		select {
 		case <-t.Context().Done():
@@ -85,7 +85,7 @@ func TestResizeShowsInDf(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Log("no online resize on this machine; after a restart:", err)
-		must(t, b.Shutdown(t.Context(), g.VMID, 30*time.Second))
+		must(t, b.Shutdown(t.Context(), g.VMID, patience))
 		must(t, b.Start(t.Context(), g.VMID, g.Config, func(string) {}))
 		g.Wait(t)
 	}
@@ -170,7 +170,7 @@ func TestShutdownIsClean(t *testing.T) {
 	g := lab.Guest(t)
 	b := lab.Backend(t)
 	g.Run(t, `mkdir /etc/systemd/system/x.service.d; printf '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\nExecStop=/bin/touch /stopped\n' > /etc/systemd/system/x.service; systemctl start x`)
-	must(t, b.Shutdown(t.Context(), g.VMID, 30*time.Second))
+	must(t, b.Shutdown(t.Context(), g.VMID, patience))
 	must(t, b.Start(t.Context(), g.VMID, g.Config, func(string) {}))
 	g.Wait(t)
 	g.Run(t, "test -e /stopped")
@@ -183,7 +183,7 @@ func TestConsoleIsARootShell(t *testing.T) {
 	defer c.Close()
 	term := c.(*lxc.Terminal)
 	must(t, term.Resize(132, 50))
-	must(t, term.SetReadDeadline(time.Now().Add(20*time.Second)))
+	must(t, term.SetReadDeadline(time.Now().Add(patience)))
 	var seen strings.Builder
 	expect := func(what string) {
 		t.Helper()
