@@ -32,7 +32,7 @@ func tinyStack(source string) string {
       runtime: node
       source: ` + source + `
       services:
-        web: {port: 3000, public: true, build: node build.js, migrate: node migrate.js, start: node server.js, health: {path: /, timeout: 10s}}`
+        web: {port: 3000, public: true, build: node build.js, migrate: node migrate.js, start: node server.js, health: {path: /, timeout: 60s}}`
 }
 
 // tinyWorld is a world with the tiny app in a repository.
