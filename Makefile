@@ -55,7 +55,7 @@ demo: ## deploy a sample app to a lab on this machine, as GitHub would
 BENCH ?=
 BENCHFLAGS ?=
 .PHONY: bench
-bench: setup ## measure against Ansible and plain scripts (root, 35 minutes); BENCH=part,… for some
+bench: setup ## measure against Ansible and plain scripts (root, 40 minutes); BENCH=part,… for some
 	@[ "$$(id -u)" = 0 ] || { echo "make bench needs root: it runs system containers and a Docker engine" >&2; exit 1; }
 	@dpkg-query -W ansible ansible-mitogen >/dev/null 2>&1 || { echo "bench: installing Ansible's collections and mitogen"; \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 ansible ansible-mitogen >/dev/null; }

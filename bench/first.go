@@ -28,6 +28,9 @@ func (r *rig) first(ctx context.Context) error {
 	if _, err := r.firstOf(ctx, "floor", "warm", sha); err != nil { // fills the cache of packages
 		return err
 	}
+	if err := r.settled(ctx); err != nil {
+		return err
+	}
 	r.clear("first")
 	who := []string{"appstack", "floor"}
 	for _, v := range r.rivals() {

@@ -58,9 +58,19 @@ type bench struct {
 
 	every  bool   // measure each rival at each work
 	more   bool   // add to the samples that are there
+	before string // command that comes between setting up and measuring
 	keep   string // directory of guests that stay; empty: they go
 	shared *trio  // nil: not needed yet
 	ends   []func() error
+}
+
+// settled is called when all is set up and measuring begins.
+func (b *bench) settled(ctx context.Context) error {
+	if b.before == "" {
+		return nil
+	}
+	_, err := call{args: []string{"sh", "-c", b.before}}.do(ctx)
+	return err
 }
 
 // later has something done at the end.
@@ -93,6 +103,7 @@ func run(ctx context.Context, args []string) error {
 	every := flags.Bool("every", false, "measure each of Ansible's ways at each work, not only where it is quick")
 	more := flags.Bool("more", false, "add to the samples that are there, if they are of the same commit")
 	keep := flags.String("keep", "", "leave the guests of steady and slow to the next run with this directory")
+	before := flags.String("before", "", "command to run between setting up and measuring, such as one that waits for a quiet moment")
 	onlyRender := flags.Bool("render", false, "write the page again from the samples that are there")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -106,7 +117,7 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		b := &bench{runs: *runs, found: found, every: *every, more: *more, keep: *keep}
+		b := &bench{runs: *runs, found: found, every: *every, more: *more, keep: *keep, before: *before}
 		if err := errors.Join(b.measure(ctx, chosen, *file), b.end()); err != nil {
 			return err
 		}

@@ -35,6 +35,9 @@ func (r *rig) many(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.settled(ctx); err != nil {
+		return err
+	}
 	r.clear("many")
 	r.clear("many-memory")
 	r.clear("scale/10-real")

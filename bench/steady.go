@@ -91,6 +91,9 @@ func (t *trio) play(ctx context.Context, v rival) (sample, int, error) {
 // steady measures what most runs are: nothing to do, a variable, a new commit.
 func steady(ctx context.Context, b *bench) error {
 	t, err := b.trio(ctx)
+	if err == nil {
+		err = b.settled(ctx)
+	}
 	if err != nil {
 		return err
 	}
