@@ -141,3 +141,12 @@ func TestScripts(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+func TestSettled(t *testing.T) {
+	if err := (&bench{}).settled(t.Context()); err != nil {
+		t.Errorf("nothing to wait for: %v", err)
+	}
+	if err := (&bench{before: "echo not now >&2; false"}).settled(t.Context()); err == nil || !strings.Contains(err.Error(), "not now") {
+		t.Errorf("a command that fails: %v", err)
+	}
+}

@@ -58,6 +58,7 @@ type bench struct {
 
 	every  bool   // measure each rival at each work
 	more   bool   // add to the samples that are there
+	works  string // those of steady and slow that are wanted, separated by commas
 	before string // command that comes between setting up and measuring
 	keep   string // directory of guests that stay; empty: they go
 	shared *trio  // nil: not needed yet
@@ -104,6 +105,7 @@ func run(ctx context.Context, args []string) error {
 	more := flags.Bool("more", false, "add to the samples that are there, if they are of the same commit")
 	keep := flags.String("keep", "", "leave the guests of steady and slow to the next run with this directory")
 	before := flags.String("before", "", "command to run between setting up and measuring, such as one that waits for a quiet moment")
+	works := flags.String("works", "noop,variable,deploy", "what of steady and slow to measure")
 	onlyRender := flags.Bool("render", false, "write the page again from the samples that are there")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -117,7 +119,7 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		b := &bench{runs: *runs, found: found, every: *every, more: *more, keep: *keep, before: *before}
+		b := &bench{runs: *runs, found: found, every: *every, more: *more, keep: *keep, before: *before, works: *works}
 		if err := errors.Join(b.measure(ctx, chosen, *file), b.end()); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/org/appstack-action/bench/results"
@@ -129,6 +130,9 @@ func (t *trio) measure(ctx context.Context, prefix string) error {
 		name string
 		work func(ctx context.Context, name string, round int) error
 	}{{"noop", t.noop}, {"variable", t.variable}, {"deploy", t.deploy}} {
+		if !slices.Contains(strings.Split(t.works, ","), c.name) {
+			continue
+		}
 		name := prefix + c.name
 		t.clear(name)
 		t.spent = nil
