@@ -18,7 +18,7 @@ import (
 )
 
 // soakCycles is how many containers TestSoak makes and destroys: with each mishap once, or as
-// many as APPSTACK_LAB_SOAK says (200 for a real soak: docs/lab.md has its figures).
+// many as APPSTACK_LAB_SOAK says (200 for a real soak).
 func soakCycles() int {
 	if n, err := strconv.Atoi(os.Getenv("APPSTACK_LAB_SOAK")); err == nil {
 		return n
