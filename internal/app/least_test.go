@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,18 +32,26 @@ type leastWorld struct {
 	runs int
 }
 
-func newLeastWorld(t *testing.T) *leastWorld {
+// documentedCommands are those of docs/proxmox.md that make the token.
+func documentedCommands(t *testing.T) string {
 	t.Helper()
-	w := &leastWorld{world: newWorld(t)}
-	w.log.t = silentTB{t}
 	text, err := os.ReadFile("../../docs/proxmox.md")
-	w.must(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, script, found := strings.Cut(string(text), "```sh\n")
 	script, _, _ = strings.Cut(script, "```")
 	if !found {
 		t.Fatal("docs/proxmox.md has no commands")
 	}
-	w.secret("proxmox_token", labtest.Pveum(t, w.lab.PVE, w.lab.Info.Token, script))
+	return script
+}
+
+func newLeastWorld(t *testing.T) *leastWorld {
+	t.Helper()
+	w := &leastWorld{world: newWorld(t)}
+	w.log.t = silentTB{t}
+	w.secret("proxmox_token", labtest.Pveum(t, w.lab.PVE, w.lab.Info.Token, documentedCommands(t)))
 	vmid, addr := machines.Allocate(t)
 	w.vmid = vmid
 	w.stk = fmt.Sprintf(`proxmox: {url: "${secret.proxmox_url}", token: "${secret.proxmox_token}", fingerprint: "${secret.proxmox_fingerprint}", node: pve1, pool: appstack}
@@ -138,10 +147,36 @@ func (w *leastWorld) state() string {
 	return b.String()
 }
 
+// TestDocumentedCommands has the token that the commands of docs/proxmox.md make lead a
+// container through its life, through the whole program.
+func TestDocumentedCommands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kind := guestKinds()[0]
+		w := newMemWorld(t, kind)
+		defer w.end()
+		w.secret("proxmox_token", labtest.Pveum(t, w.proxmox, strings.TrimPrefix(w.auth, "PVEAPIToken="), documentedCommands(t)))
+		w.write("head.yaml", strings.Replace(w.read("head.yaml"), "node: pve1}", "node: pve1, pool: appstack}", 1))
+		for _, properties := range []string{kind.first, kind.changed} {
+			w.guest(properties)
+			w.finish("provision")
+			if r, err := w.do(t.Context(), "plan"); err != nil || !r.Plan.Empty() {
+				t.Errorf("%v, then there is more to do:\n%s", err, r.Plan)
+			}
+		}
+		w.finish("destroy")
+		if left := w.guests(); len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+	})
+}
+
 // TestLeastPrivileges leads real containers through their lives with the token that the
 // commands of docs/proxmox.md make: created, left alone, changed, and cut off at its
-// calls. With APPSTACK_TORTURE set it is cut off at each of them.
+// calls.
 func TestLeastPrivileges(t *testing.T) {
+	if os.Getenv("APPSTACK_TORTURE") == "" {
+		t.Skip("a dozen real containers are made and cut off: set APPSTACK_TORTURE")
+	}
 	w := newLeastWorld(t)
 	const first, second = "cores: 1, memory: 512, disk: 4, tags: [dev]",
 		"cores: 2, memory: 768, disk: 5, tags: [dev, web], nameserver: 10.99.0.2, cpulimit: 1.5, onboot: false"
@@ -175,19 +210,12 @@ func TestLeastPrivileges(t *testing.T) {
 		points++
 	}
 	// Each guest is cut off once at its creation, once at its change, and once at its end.
-	for i := range leastPoints(created) {
-		die(first, 1+i*created/leastPoints(created), made)
-		die(second, 1+i*changed/leastPoints(created), altered)
-		w.killed("destroy", 1+i%8)
+	const lives = 3
+	for i := range lives {
+		die(first, 1+i*created/lives, made)
+		die(second, 1+i*changed/lives, altered)
+		w.killed("destroy", 1+i*2)
 		w.done("destroy")
 	}
 	t.Logf("cut off at %d points, each mended by the next run", points)
-}
-
-// leastPoints is at how many of so many calls the life is cut off.
-func leastPoints(calls int) int {
-	if os.Getenv("APPSTACK_TORTURE") != "" {
-		return calls
-	}
-	return 3
 }
