@@ -33,10 +33,10 @@ func testThinPath(t *testing.T, kind guestKind) {
 		t.Errorf("the second run ends %s:\n%s", second[0].Status, second[0].Plan)
 	}
 	t.Logf("nothing to do took %s", second[0].Took)
-	w.edit("disk: 6}", "disk: 7, onboot: true, nameserver: "+w.lab.Gateway().String()+"}")
+	w.edit("disk: 6}", "disk: 7, tags: [thin], nameserver: "+w.lab.Gateway().String()+"}")
 	w.edit("[tree]}", "[tree], timezone: Europe/Madrid}")
 	changed := w.ok("apply")
-	for _, step := range []string{"set config onboot", "set config nameserver", "grow disk", "restart guest", "timezone"} {
+	for _, step := range []string{"set config tags", "set config nameserver", "grow disk", "restart guest", "timezone"} {
 		if !strings.Contains(changed[0].Plan.String(), step) {
 			t.Errorf("the plan of the change lacks %q:\n%s", step, changed[0].Plan)
 		}
