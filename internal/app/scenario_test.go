@@ -17,7 +17,7 @@ import (
 // TestThinPath is the way through every room: a guest that was not there, configured,
 // left alone the second time, changed outside and inside with a restart between, and
 // removed.
-func TestThinPath(t *testing.T) { onEveryKind(t, false, testThinPath) }
+func TestThinPath(t *testing.T) { onEveryKind(t, true, testThinPath) }
 
 func testThinPath(t *testing.T, kind guestKind) {
 	w := newWorld(t, kind)
