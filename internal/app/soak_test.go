@@ -264,7 +264,9 @@ func TestSoak(t *testing.T) {
 			t.Errorf("%s: requests failed: %q", e.name, e.v.failures)
 		}
 	}
-	if hot.heap > warm.heap+16<<20 || hot.files > warm.files+16 || hot.routines > warm.routines+16 {
+	// The lab is in this process, too, with connections that it has not closed yet: what grows
+	// with each of 200 runs shows all the same.
+	if hot.heap > warm.heap+32<<20 || hot.files > warm.files+64 || hot.routines > warm.routines+64 {
 		t.Errorf("the program had %s after a third of the runs, and has %s", warm, hot)
 	}
 	f.tidy()
