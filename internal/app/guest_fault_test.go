@@ -36,7 +36,7 @@ type guestFault struct {
 
 const (
 	// hold takes the lock that dpkg's front ends take, by fcntl(2) as they do.
-	hold = `systemd-run -q --collect --unit=lab-hold --property=RuntimeMaxSec=%s perl -e 'use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend"); fcntl(F, F_SETLKW, pack("ssx4qqlx4", F_WRLCK, 0, 0, 0, 0)) or die; sleep 3600'`
+	hold = `systemd-run -q --collect --unit=lab-hold --property=RuntimeMaxSec=%s perl -e 'use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend"); $l = pack("ssx4qqlx4", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLKW, $l) or die; sleep 3600'`
 	slow = `setTimeout(() => console.log('built'), 3000)`
 	// hungry is a build that takes all the memory there is.
 	hungry = `const all = []; for (;;) all.push(Buffer.alloc(1 << 24, 1))`
