@@ -57,7 +57,9 @@ func pveumCall(t testing.TB, words []string) (apiCall, url.Values) {
 		}
 		names = append(names, words[i])
 	}
-	command := func(n int, text string) bool { return len(names) == n && strings.HasPrefix(strings.Join(names, " "), text) }
+	command := func(n int, text string) bool {
+		return len(names) == n && strings.HasPrefix(strings.Join(names, " "), text)
+	}
 	switch {
 	case command(3, "pool add "):
 		form.Set("poolid", names[2])
