@@ -155,7 +155,7 @@ func (w *poteWorld) rotates(two string) {
 	if r := w.do("apply", two, report.Live); steps(r.Plan) != want+two {
 		w.t.Errorf("another password led to:\n%s", r.Plan)
 	}
-	changed := w.shell("find /etc /usr /srv/app -xdev -type f -newer /root/before ! -path '*/__pycache__/*'", "")
+	changed := w.shell("find /etc /usr /srv/app -xdev -type f -newer /root/before ! -path '*/__pycache__/*' | LC_ALL=C sort", "")
 	if changed != "/srv/app/.env.prod\n/srv/app/releases/"+two+".live\n" {
 		w.t.Errorf("another password changed the files\n%s", changed)
 	}
