@@ -145,7 +145,7 @@ func TestMissing(t *testing.T) {
 		"run it with sudo": func(c *exec.Cmd) {
 			c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		},
-		"apt-get install -y --no-install-recommends lxc debootstrap iptables iproute2 git zstd e2fsprogs openssl mount": func(c *exec.Cmd) {
+		"apt-get install -y --no-install-recommends lxc mmdebstrap iptables iproute2 git zstd e2fsprogs openssl mount": func(c *exec.Cmd) {
 			c.Env = []string{"PATH=/nonexistent"}
 		},
 	} {
