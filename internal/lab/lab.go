@@ -159,7 +159,7 @@ func (l *Lab) prepare(ctx context.Context) error {
 		return err
 	}
 	if l.opt.GuardHost {
-		if err := network.GuardHost(ctx, resolvers); err != nil {
+		if err := guard(ctx, resolvers); err != nil {
 			return err
 		}
 	}

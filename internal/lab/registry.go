@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -128,9 +129,41 @@ func remove(ctx context.Context, r record) error {
 	return errors.Join(err, restoreLimits(), unguard(ctx))
 }
 
+// guard begins the guard over this machine's own packets, if it is not there.
+func guard(ctx context.Context, resolvers []netip.Addr) error {
+	lock, err := lockGuard()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	return network.GuardHost(ctx, resolvers)
+}
+
+// lockGuard waits for the labs that begin or end the guard at this moment. One that
+// begins it is registered already.
+func lockGuard() (*os.File, error) {
+	if err := os.MkdirAll(registry, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(registry, "guard"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // unguard ends the guard over this machine's own packets with the last lab that
 // needs it.
 func unguard(ctx context.Context) error {
+	lock, err := lockGuard()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	all, err := records()
 	if err != nil {
 		return err

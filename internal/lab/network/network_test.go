@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -61,6 +62,29 @@ func TestRulesRefuseEveryPrivateNetwork(t *testing.T) {
 		if !covered {
 			t.Errorf("%s is not refused", addr)
 		}
+	}
+}
+
+// A lab that comes up beside others finds the machine's rules there, and leaves them:
+// without them for a moment, the others' guests would be out of reach.
+func TestHostRulesAreRecognised(t *testing.T) {
+	listing := `0:	from all lookup local
+900:	from all to 10.255.255.53 iif lo lookup main
+901:	from all iif lo lookup main suppress_prefixlength 0
+902:	from all to 10.0.0.0/8 iif lo unreachable
+903:	from all to 172.16.0.0/12 iif lo unreachable
+904:	from all to 192.168.0.0/16 iif lo unreachable
+905:	from all to 100.64.0.0/10 iif lo unreachable
+906:	from all to 169.254.0.0/16 iif lo unreachable
+1000:	from all to 10.0.0.0/8 iif pvelab7 [detached] unreachable
+32766:	from all lookup main
+`
+	have := slices.DeleteFunc(parseRules(listing), func(r rule) bool { return !r.ofHost() })
+	if want := hostRules([]netip.Addr{netip.MustParseAddr("10.255.255.53")}); !slices.EqualFunc(have, want, rule.equal) {
+		t.Errorf("listed are %v, wanted %v", have, want)
+	}
+	if other := hostRules(nil); slices.EqualFunc(have, other, rule.equal) {
+		t.Error("another name server makes no difference")
 	}
 }
 
