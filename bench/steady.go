@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/org/appstack-action/bench/results"
 )
@@ -187,7 +188,7 @@ func (t *trio) noop(ctx context.Context, name string, _ int) error {
 }
 
 func (t *trio) variable(ctx context.Context, name string, round int) error {
-	if err := t.greet(fmt.Sprintf("Welcome-%s-%d", name, round)); err != nil {
+	if err := t.greet(fmt.Sprintf("Welcome-%s-%d-%d", name, round, time.Now().Unix())); err != nil {
 		return err
 	}
 	s, err := t.converge(ctx, "live")
