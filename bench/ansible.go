@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,7 +34,10 @@ func (b *bench) rivals() []rival {
 	if b.tools.mitogen != "" {
 		all = append(all, rival{"mitogen", []string{"ANSIBLE_STRATEGY_PLUGINS=" + b.tools.mitogen, "ANSIBLE_STRATEGY=mitogen_linear"}})
 	}
-	return all
+	if b.ways == "" {
+		return all
+	}
+	return slices.DeleteFunc(all, func(v rival) bool { return !slices.Contains(strings.Split(b.ways, ","), v.name) })
 }
 
 // rival returns one of the ways by its name; false: it is not there.

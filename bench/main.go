@@ -59,6 +59,7 @@ type bench struct {
 	every  bool   // measure each rival at each work
 	more   bool   // add to the samples that are there
 	works  string // those of steady and slow that are wanted, separated by commas
+	ways   string // of Ansible that are wanted, separated by commas; empty: all
 	before string // command that comes between setting up and measuring
 	keep   string // directory of guests that stay; empty: they go
 	shared *trio  // nil: not needed yet
@@ -104,6 +105,7 @@ func run(ctx context.Context, args []string) error {
 	every := flags.Bool("every", false, "measure each of Ansible's ways at each work, not only where it is quick")
 	more := flags.Bool("more", false, "add to the samples that are there, if they are of the same commit")
 	keep := flags.String("keep", "", "leave the guests of steady and slow to the next run with this directory")
+	ways := flags.String("ansible", "", "ways to run Ansible: ansible, pipelining, mitogen, or none; default all")
 	before := flags.String("before", "", "command to run between setting up and measuring, such as one that waits for a quiet moment")
 	works := flags.String("works", "noop,variable,deploy", "what of steady and slow to measure")
 	onlyRender := flags.Bool("render", false, "write the page again from the samples that are there")
@@ -119,7 +121,7 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		b := &bench{runs: *runs, found: found, every: *every, more: *more, keep: *keep, before: *before, works: *works}
+		b := &bench{runs: *runs, found: found, every: *every, more: *more, keep: *keep, before: *before, works: *works, ways: *ways}
 		if err := errors.Join(b.measure(ctx, chosen, *file), b.end()); err != nil {
 			return err
 		}
@@ -151,8 +153,9 @@ func listParts() string {
 	return b.String()
 }
 
-// measure runs parts and saves what each found as soon as it is there.
+// measure runs parts and saves what they found.
 func (b *bench) measure(ctx context.Context, chosen []part, file string) (err error) {
+	defer func() { err = errors.Join(err, b.found.Save(file)) }() // also what an interrupted part found
 	if b.root, err = os.Getwd(); err != nil {
 		return err
 	}
@@ -167,9 +170,6 @@ func (b *bench) measure(ctx context.Context, chosen []part, file string) (err er
 		say("== %s: %s", p.name, p.about)
 		if err := p.run(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
-		}
-		if err := b.found.Save(file); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -202,6 +203,9 @@ ssh: {user: root, key: "${secret.ssh_key}"}
 projects:
 `)
 	for project, body := range r.guests {
+		if !slices.ContainsFunc(r.envs, func(e env) bool { return e.project == project }) {
+			continue // a project without environments is a mistake
+		}
 		fmt.Fprintf(&b, "  %s:\n%s\n    envs:\n", project, strings.TrimRight(body, "\n"))
 		for _, e := range r.envs {
 			if e.project != project {

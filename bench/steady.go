@@ -56,6 +56,9 @@ func (t *trio) setUp(ctx context.Context) (err error) {
 	if _, err := t.converge(ctx, "live"); err != nil {
 		return err
 	}
+	if err := t.trust(ctx, t.ours); err != nil { // for what is counted there
+		return err
+	}
 	if _, err := t.script(ctx, t.floor, t.floorVars(sha), "configure.sh", "deploy.sh", "switch.sh"); err != nil {
 		return err
 	}
