@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/org/appstack-action/bench/results"
+	"github.com/org/appstack-action/internal/lab/gitrepo"
 )
 
 // first measures what a fresh guest takes. Each sample has a guest of its own, of
@@ -63,6 +64,10 @@ func (r *rig) firstOf(ctx context.Context, who, name, sha string) (s sample, err
 		return s, err
 	}
 	if err := r.set(e, "GREETING: Welcome, DATA_DIR: /srv/app/data"); err != nil {
+		return s, err
+	}
+	// The environment's branch has to be there, although another commit is deployed.
+	if _, err := r.lab.Git.Commit(shopRepo, name, gitrepo.Files{"NOTES": []byte(name + "\n")}, name); err != nil {
 		return s, err
 	}
 	if err := r.provision(ctx, project, e); err != nil {
