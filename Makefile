@@ -23,7 +23,7 @@ test-unit: ## the tests that need neither root nor network, with -race
 
 .PHONY: test-lab
 test-lab: ## the tests with real containers, docker and act (root, Linux)
-	go test -count 1 -timeout 20m -p 2 ./...
+	go test -count 1 -timeout 40m -p 2 ./...
 
 .PHONY: torture
 torture: setup ## every crash point, fault and interleaving, and the soak (hours); UPDATE=-update writes docs/reliability.md

@@ -114,7 +114,8 @@ type ending struct {
 // run runs the program there, and returns its one report.
 func (e *elsewhere) run(w *world, binary string, args ...string) (r ending, said string) {
 	e.t.Helper()
-	cmd := exec.CommandContext(e.t.Context(), "ip", append([]string{"netns", "exec", e.ns, binary, "--json"}, args...)...)
+	// Not by ip netns exec: it copies all mounts, and no guest's disk could be unmounted until it ends.
+	cmd := exec.CommandContext(e.t.Context(), "nsenter", append([]string{"--net=/run/netns/" + e.ns, binary, "--json"}, args...)...)
 	cmd.Dir, cmd.Env = w.dir, append(os.Environ(), "APPSTACK_AGE_KEY="+w.identity)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(e.typed), &out, &errs

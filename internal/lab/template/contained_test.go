@@ -3,6 +3,7 @@ package template
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -57,4 +58,29 @@ func running(t *testing.T, arg string) bool {
 		}
 	}
 	return false
+}
+
+// TestContainedHoldsNoDisk sees that a disk that is mounted elsewhere is not kept from
+// being unmounted by a build that begins meanwhile.
+func TestContainedHoldsNoDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	dir := t.TempDir()
+	image, point := filepath.Join(dir, "disk"), filepath.Join(dir, "point")
+	script := `truncate -s 16M "$0" && mkfs.ext4 -q "$0" && mkdir "$1" && mount -o loop "$0" "$1"`
+	if out, err := exec.Command("sh", "-c", script, image, point).CombinedOutput(); err != nil {
+		t.Skipf("no disk can be mounted here: %v: %s", err, out)
+	}
+	defer exec.Command("umount", "--lazy", point).Run()
+	seen := ""
+	if err := stream(contained(t.Context(), "cat", "/proc/mounts"), func(line string) { seen += line + "\n" }); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(seen, point) || !strings.Contains(seen, " / ") {
+		t.Errorf("the build's mounts are\n%s", seen)
+	}
+	if mounts, err := os.ReadFile("/proc/mounts"); err != nil || !strings.Contains(string(mounts), point) {
+		t.Errorf("the disk is gone where it was mounted (%v)", err)
+	}
 }
