@@ -59,7 +59,7 @@ const keepReleases = 3
 
 func newFleet(t *testing.T) *fleet {
 	f := &fleet{crashWorld: newCrashWorld(t, "org/soak"), random: rand.New(rand.NewPCG(9, 2026)), ended: map[string]int{}}
-	f.source = fmt.Sprintf(`{git: "ssh://git@%s/org/soak.git", key: "${secret.deploy_key}", host_key: "%s"}`, f.lab.Info.GitSSH, f.lab.Info.GitHostKey)
+	f.source = fmt.Sprintf(`{git: "ssh://git@%s/%s.git", key: "${secret.deploy_key}", host_key: "%s"}`, f.lab.Info.GitSSH, f.repo, f.lab.Info.GitHostKey)
 	for _, name := range []string{"dev", "qa", "prod"} {
 		vmid, addr := machines.Allocate(t)
 		f.envs = append(f.envs, &soakEnv{name: name, vmid: vmid, addr: addr.Addr(), cores: 1, level: "info"})
