@@ -30,7 +30,7 @@ func TestSSHComesLate(t *testing.T) {
 	if u.Uptime < late {
 		t.Errorf("sshd answered %s after the start already", u.Uptime)
 	}
-	b = restart(t, g, pveapi.Fault{Guest: g.VMID + 1, LateSSH: time.Hour})
+	restart(t, g, pveapi.Fault{Guest: g.VMID + 1, LateSSH: time.Hour})
 	g.Wait(t)
 	if unit := g.Run(t, "systemctl cat ssh"); strings.Contains(unit, "sleep") {
 		t.Errorf("sshd is late a second time, or for another guest's fault:\n%s", unit)
