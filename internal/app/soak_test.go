@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -313,12 +314,46 @@ func (f *fleet) tidy() {
 			f.t.Errorf("%s keeps %d releases: %v", e.name, n, releases)
 		}
 	}
-	var tasks []struct{ UPID string }
-	f.must(json.Unmarshal(f.ask("GET", "/nodes/pve1/tasks?source=active", ""), &tasks))
-	var guests []struct{ VMID json.Number }
-	f.must(json.Unmarshal(f.ask("GET", "/nodes/pve1/lxc", ""), &guests))
-	if len(tasks) > 0 || len(guests) != len(f.envs) {
-		f.t.Errorf("in Proxmox there are the tasks %v and the guests %v", tasks, guests)
+	f.noOrphans()
+}
+
+// noOrphans looks through Proxmox for what only this fleet can have made: guests with a
+// name of its, and the volumes and tasks of its vmids. The lab has other tests' as well.
+func (f *fleet) noOrphans() {
+	f.t.Helper()
+	var guests []struct {
+		VMID int
+		Name string
+	}
+	f.must(json.Unmarshal(f.ask("GET", "/cluster/resources?type=vm", ""), &guests))
+	var volumes []struct {
+		VolID string
+		VMID  int
+	}
+	f.must(json.Unmarshal(f.ask("GET", "/nodes/pve1/storage/local-lvm/content", ""), &volumes))
+	left := map[string]int{}
+	for _, e := range f.envs {
+		left[fmt.Sprintf("guest %d soak-%s", e.vmid, e.name)]--
+		left[fmt.Sprintf("volume of %d", e.vmid)]--
+		var tasks []struct{ UPID string }
+		f.must(json.Unmarshal(f.ask("GET", fmt.Sprintf("/nodes/pve1/tasks?source=active&vmid=%d", e.vmid), ""), &tasks))
+		for _, task := range tasks {
+			left["task "+task.UPID]++
+		}
+		for _, v := range volumes {
+			if v.VMID == e.vmid {
+				left[fmt.Sprintf("volume of %d", v.VMID)]++
+			}
+		}
+	}
+	for _, g := range guests {
+		if strings.HasPrefix(g.Name, "soak-") || slices.ContainsFunc(f.envs, func(e *soakEnv) bool { return e.vmid == g.VMID }) {
+			left[fmt.Sprintf("guest %d %s", g.VMID, g.Name)]++
+		}
+	}
+	maps.DeleteFunc(left, func(_ string, n int) bool { return n == 0 })
+	if len(left) > 0 {
+		f.t.Errorf("in Proxmox there is too much, or, below 0, too little: %v", left)
 	}
 }
 
