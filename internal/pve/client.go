@@ -74,7 +74,7 @@ type Client struct {
 	neighboursOnce  sync.Mutex
 	neighbours      []neighbour
 	hiddenOnce      sync.Mutex
-	hidden          []int // vmids
+	hidden          map[int][]int // vmids by hundreds: 1 has 100 to 199
 	downloads       sync.Mutex
 
 	// ping tells how an address answers; tests put their own in.

@@ -103,34 +103,6 @@ func TestGuards(t *testing.T) {
 	}
 }
 
-// Guests that the token cannot see are counted.
-func TestInvisibleGuests(t *testing.T) {
-	l := newLab(t)
-	for _, vmid := range []string{"105", "107", "130"} {
-		l.makeCT(vmid, "x"+vmid, "name=eth0,bridge=vmbr0", nil)
-	}
-	grants := documented(t)
-	c, want := l.client(l.tokenWith(grants)), wantedInLab()
-	if err := c.Place(t.Context(), want); err != nil {
-		t.Fatal(err)
-	}
-	findings, err := c.Check(t.Context(), nil, nil, want, nil)
-	if err != nil || len(findings) != 1 {
-		t.Fatalf("%+v, %v", findings, err)
-	}
-	f := findings[0]
-	if f.Guard != GuardInvisible || f.Blocks || !strings.Contains(f.Summary, "3 guests are invisible to the token (vmid 105, 107, 130)") ||
-		!strings.Contains(f.Hint, "VM.Audit on /vms") {
-		t.Errorf("%+v", f)
-	}
-	// A vmid that one of them has.
-	want.VMID = 105
-	_, err = c.Observe(t.Context(), want)
-	if hidden, ok := errors.AsType[*HiddenError](err); !ok || hidden.VMID != 105 {
-		t.Errorf("%v", err)
-	}
-}
-
 func TestPlace(t *testing.T) {
 	threeNodes := func(o *pveapi.Options) { o.Nodes = []string{"pve1", "pve2", "pve3"} }
 	onlyOn2 := func(o *pveapi.Options) {
