@@ -17,6 +17,7 @@ type Run struct {
 	APIURL      string // https://api.github.com
 	Workspace   string // where actions/checkout puts the repository
 	Repository  string // owner/name
+	SHA         string // of a pull request's event, a merge commit of GitHub's own
 }
 
 // ReadRun reads the run from the environment.
@@ -30,6 +31,7 @@ func ReadRun(getenv func(string) string) Run {
 		APIURL:     cmp.Or(getenv("GITHUB_API_URL"), "https://api.github.com"),
 		Workspace:  getenv("GITHUB_WORKSPACE"),
 		Repository: getenv("GITHUB_REPOSITORY"),
+		SHA:        getenv("GITHUB_SHA"),
 	}
 }
 

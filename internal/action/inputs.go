@@ -28,7 +28,8 @@ type Inputs struct {
 	Deployment           bool
 	OnMissingCredentials string // "skip" or "fail"
 	Timeout              time.Duration
-	Parallel             int // environments at a time
+	Parallel             int    // environments at a time
+	JobID                string // number of the job's check run
 }
 
 // Commands are what the input `command` may say.
@@ -62,6 +63,7 @@ func ReadInputs(getenv func(string) string) (Inputs, error) {
 		OnMissingCredentials: cmp.Or(r.choice("on-missing-credentials", []string{"", "skip", "fail"}), "skip"),
 		Timeout:              r.duration("timeout", 30*time.Minute),
 		Parallel:             r.number("parallel", 4),
+		JobID:                r.text("job-id"),
 	}
 	return in, errors.Join(r.errs...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/org/appstack-action/internal/app"
 	"github.com/org/appstack-action/internal/event"
+	"github.com/org/appstack-action/internal/github"
 	"github.com/org/appstack-action/internal/lab/githubapi"
 	"github.com/org/appstack-action/internal/report"
 )
@@ -56,7 +57,7 @@ func (w *hubWorld) cancelledAt(at int) {
 	})
 	r, err := w.do(ctx, "provision", func(r *app.Run) {
 		r.Event = event.Event{Name: "push", Repository: hubRepo, Branch: "dev", SHA: w.hub.sha}
-		r.Publisher = &app.GitHub{Client: w.hub.client(), Comment: true, Deployment: true, RunID: "1"}
+		r.Publisher = &app.GitHub{Client: w.hub.client(), Comment: true, Deployment: true, Job: github.Job{Run: "1"}}
 	})
 	if cut.IsZero() { // of two reads at once, one may be cancelled before it is sent
 		return

@@ -165,7 +165,7 @@ func (w *hubWorld) deploy(runID string) (report.Report, error) {
 		r.Request.Ref = "dev"
 		r.Commit, r.RunOver = client.Commit, client.RunOver
 		r.Holder, r.LockWait = hubRepo+"/"+runID+"/1", time.Hour
-		r.Publisher = &app.GitHub{Client: client, Comment: true, Deployment: true, RunID: runID}
+		r.Publisher = &app.GitHub{Client: client, Comment: true, Deployment: true, Job: github.Job{Run: runID}}
 	})
 }
 

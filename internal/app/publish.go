@@ -17,14 +17,16 @@ type GitHub struct {
 	PullRequest int // of the event; 0: found by the commit
 	Comment     bool
 	Deployment  bool
-	RunID       string
+	Job         github.Job
+	// Alone tells whether the run works on one environment only; nil: no.
+	Alone func() bool
 	// Opened hears of each deployment that must be ended, so that the action's post
 	// step can do it if this program is killed.
-	Opened func(target string, id int64)
+	Opened func(environment string, id int64)
 
 	mu     sync.Mutex
-	number map[string]int // pull requests by commit
-	open   map[string]int64
+	number map[string]int               // pull requests by commit
+	open   map[string]github.Deployment // by target
 	warned map[string]bool
 	last   map[string]string // warnings by environment and what they are about
 }
@@ -90,17 +92,18 @@ func (g *GitHub) pullRequest(ctx context.Context, sha, branch string) (int, erro
 // deploy opens, ends and retires the environment's deployment as the report goes.
 func (g *GitHub) deploy(ctx context.Context, r *report.Report) error {
 	d := github.Deployment{
-		SHA: r.SHA, Environment: r.Target(), Production: r.Protected, LogURL: r.RunURL, URL: r.URL, RunID: g.RunID,
+		SHA: r.SHA, Environment: r.Target(), Production: r.Protected, LogURL: r.RunURL, URL: r.URL,
+		Job: g.Job, Alone: g.Alone != nil && g.Alone(),
 	}
 	switch r.Status {
 	case report.Deploying:
 		return g.openDeployment(ctx, r, d)
 	case report.Live:
-		return g.end(ctx, r, d, "success", "live")
+		return g.end(ctx, r, "success", "live")
 	case report.Failed, report.RolledBack:
-		return g.end(ctx, r, d, "failure", firstLine(r.Error))
+		return g.end(ctx, r, "failure", firstLine(r.Error))
 	case report.Cancelled:
-		return g.end(ctx, r, d, "error", "cancelled")
+		return g.end(ctx, r, "error", "cancelled")
 	case report.Destroyed:
 		return g.Client.RetireDeployments(ctx, d.Environment, 0)
 	}
@@ -111,38 +114,39 @@ func (g *GitHub) openDeployment(ctx context.Context, r *report.Report, d github.
 	if r.SHA == "" {
 		return nil // nothing is deployed
 	}
-	id, err := g.Client.OpenDeployment(ctx, d)
-	if id == 0 {
+	open, err := g.Client.OpenDeployment(ctx, d)
+	if open.ID == 0 {
 		return err
 	}
 	g.mu.Lock()
 	if g.open == nil {
-		g.open = make(map[string]int64)
+		g.open = make(map[string]github.Deployment)
 	}
-	g.open[r.Target()] = id
+	g.open[r.Target()] = open
 	g.mu.Unlock()
-	r.DeploymentID = id
+	r.DeploymentID = open.ID
 	if g.Opened != nil {
-		g.Opened(r.Target(), id)
+		g.Opened(open.Environment, open.ID)
 	}
 	return err
 }
 
-func (g *GitHub) end(ctx context.Context, r *report.Report, d github.Deployment, state, description string) error {
+func (g *GitHub) end(ctx context.Context, r *report.Report, state, description string) error {
 	g.mu.Lock()
-	id := g.open[r.Target()]
+	d := g.open[r.Target()]
 	delete(g.open, r.Target())
 	g.mu.Unlock()
-	if id == 0 {
+	if d.ID == 0 {
 		return nil
 	}
-	if state != "success" {
+	if d.URL = r.URL; state != "success" {
 		d.URL = ""
 	}
-	if err := g.Client.SetDeployment(ctx, id, d, state, description); err != nil || state != "success" {
-		return err
+	err := g.Client.SetDeployment(ctx, d, state, description)
+	if err != nil || state != "success" || d.Environment != r.Target() {
+		return err // others may deploy to an environment of another name: it is not ours to tidy
 	}
-	return g.Client.RetireDeployments(ctx, d.Environment, id)
+	return g.Client.RetireDeployments(ctx, d.Environment, d.ID)
 }
 
 func firstLine(s string) string {
@@ -156,10 +160,10 @@ func firstLine(s string) string {
 
 // EndDeployment ends a deployment that a killed run may have left open: the action's post
 // step runs after every run.
-func EndDeployment(ctx context.Context, client *github.Client, id int64, target, logURL string) error {
-	err := client.AbandonDeployment(ctx, id, github.Deployment{Environment: target, LogURL: logURL}, "the run was killed")
+func EndDeployment(ctx context.Context, client *github.Client, id int64, environment, logURL string) error {
+	err := client.AbandonDeployment(ctx, github.Deployment{ID: id, Environment: environment, LogURL: logURL}, "the run was killed")
 	if err != nil {
-		return fmt.Errorf("cannot end the deployment of %s: %w", target, err)
+		return fmt.Errorf("cannot end the deployment of %s: %w", environment, err)
 	}
 	return nil
 }

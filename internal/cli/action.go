@@ -148,18 +148,20 @@ func (a *actionRun) prepare() (*app.Run, error) {
 	several := func() bool { return a.in.Parallel > 1 && len(r.Selected) > 1 }
 	r.View = actionView{&action.View{Runner: a.runner, Several: several}}
 	if a.github != nil {
-		r.Publisher = a.publisher()
+		r.Publisher = a.publisher(func() bool { return len(r.Selected) == 1 })
 		r.Commit = a.github.Commit
 		r.RunOver = a.github.RunOver
 	}
 	return r, nil
 }
 
-func (a *actionRun) publisher() *app.GitHub {
+func (a *actionRun) publisher(alone func() bool) *app.GitHub {
 	p := &app.GitHub{
-		Client: a.github, Comment: a.in.Comment, Deployment: a.in.Deployment, RunID: a.run.ID,
-		Opened: func(target string, id int64) {
-			a.warn(a.runner.State("deployment_"+strconv.FormatInt(id, 10), target))
+		Client: a.github, Comment: a.in.Comment, Deployment: a.in.Deployment,
+		Job:   github.Job{Run: a.run.ID, ID: a.in.JobID, SHA: a.run.SHA},
+		Alone: alone,
+		Opened: func(environment string, id int64) {
+			a.warn(a.runner.State("deployment_"+strconv.FormatInt(id, 10), environment))
 		},
 	}
 	if a.event.PullRequest != nil {
@@ -301,13 +303,13 @@ func (g *globals) post(ctx context.Context) error {
 // endDeployments ends the deployments that the killed run left open.
 func (a *actionRun) endDeployments(ctx context.Context) {
 	for _, kv := range a.g.Environ() {
-		name, target, _ := strings.Cut(kv, "=")
+		name, environment, _ := strings.Cut(kv, "=")
 		id, ok := strings.CutPrefix(name, "STATE_deployment_")
 		number, err := strconv.ParseInt(id, 10, 64)
 		if !ok || err != nil || a.github == nil {
 			continue
 		}
-		a.warn(app.EndDeployment(ctx, a.github, number, target, a.run.URL()))
+		a.warn(app.EndDeployment(ctx, a.github, number, environment, a.run.URL()))
 	}
 }
 

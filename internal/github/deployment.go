@@ -2,7 +2,6 @@ package github
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"github.com/google/go-github/v60/github"
@@ -15,12 +14,28 @@ const maxDescription = 140
 
 // Deployment is what is deployed where.
 type Deployment struct {
+	ID          int64 // 0: not opened yet
 	SHA         string
-	Environment string // "shop/dev"
+	Environment string // "shop/dev"; of the job's own deployment, what its `environment:` says
 	Production  bool
 	LogURL      string
 	URL         string // of the app, once it is live
-	RunID       string // the run that deploys: its own deployment is found again by it
+	Job         Job    // that deploys: its deployment is found again by it
+	// Alone tells that the job deploys nothing but this: its `environment:` can only mean
+	// this one, whatever its name.
+	Alone bool
+	// JobsOwn tells that the runner made the deployment for the job's `environment:`, and
+	// will end it with the job.
+	JobsOwn bool
+}
+
+// Job is the job of a workflow run that this program works in. The zero Job is none.
+type Job struct {
+	Run string
+	// ID is the number of its check run, which is in the address of its log. A server older
+	// than September 2025 tells it to nobody: empty.
+	ID  string
+	SHA string // GITHUB_SHA: of a pull request's event, not the commit that is deployed
 }
 
 // deploymentPayload is kept with a deployment.
@@ -28,21 +43,21 @@ type deploymentPayload struct {
 	AppstackRun string `json:"appstack_run"`
 }
 
-// OpenDeployment makes a deployment of this commit and environment and sets it
-// in progress. One that this run has open already, by an earlier step or the
+// OpenDeployment makes a deployment of this commit and environment, sets it in progress
+// and returns it with its ID. One that this run has open already, by an earlier step or the
 // job's own `environment:`, is used instead of a second.
-func (c *Client) OpenDeployment(ctx context.Context, d Deployment) (int64, error) {
-	id, err := c.ownDeployment(ctx, d)
-	if err != nil || id == 0 {
-		id, err = c.createDeployment(ctx, d)
+func (c *Client) OpenDeployment(ctx context.Context, d Deployment) (Deployment, error) {
+	open, err := c.ownDeployment(ctx, d)
+	if err != nil || open.ID == 0 {
+		open, err = c.createDeployment(ctx, d)
 	}
 	if err != nil {
-		return 0, err
+		return Deployment{}, err
 	}
-	return id, c.SetDeployment(ctx, id, d, "in_progress", "appstack is at work")
+	return open, c.SetDeployment(ctx, open, "in_progress", "appstack is at work")
 }
 
-func (c *Client) createDeployment(ctx context.Context, d Deployment) (int64, error) {
+func (c *Client) createDeployment(ctx context.Context, d Deployment) (Deployment, error) {
 	made, _, err := c.gh.Repositories.CreateDeployment(ctx, c.owner, c.repo, &github.DeploymentRequest{
 		Ref:         &d.SHA,
 		Environment: &d.Environment,
@@ -50,60 +65,22 @@ func (c *Client) createDeployment(ctx context.Context, d Deployment) (int64, err
 		// Not nil: that asks for all checks to have passed, and this run is one that has not.
 		RequiredContexts:      &[]string{},
 		Description:           github.String("appstack"),
-		Payload:               deploymentPayload{d.RunID},
+		Payload:               deploymentPayload{d.Job.Run},
 		ProductionEnvironment: &d.Production,
 		TransientEnvironment:  github.Bool(false),
 	})
 	if err != nil && !definite(err) {
-		if id, findErr := c.ownDeployment(ctx, d); findErr == nil && id != 0 {
-			return id, nil
+		if found, findErr := c.ownDeployment(ctx, d); findErr == nil && found.ID != 0 {
+			return found, nil
 		}
 	}
-	return made.GetID(), explain(err, "open a deployment", deploymentPermission)
-}
-
-// ownDeployment finds the deployment that this run has made, 0 if none. The one
-// that the runner makes for a job's `environment:` has the run in its log URL.
-func (c *Client) ownDeployment(ctx context.Context, d Deployment) (int64, error) {
-	list, _, err := c.gh.Repositories.ListDeployments(ctx, c.owner, c.repo, &github.DeploymentsListOptions{
-		SHA: d.SHA, Environment: d.Environment, ListOptions: github.ListOptions{PerPage: 10},
-	})
-	if err != nil {
-		return 0, explain(err, "list the deployments", deploymentPermission)
-	}
-	for _, found := range list {
-		if madeBy(found, d.RunID) || c.isJobs(ctx, found, d.RunID) {
-			return found.GetID(), nil
-		}
-	}
-	return 0, nil
-}
-
-// madeBy tells whether an earlier step of this run made the deployment.
-func madeBy(found *github.Deployment, run string) bool {
-	return run != "" && string(found.Payload) == fmt.Sprintf(`{"appstack_run":%q}`, run)
-}
-
-// isJobs tells whether the runner made the deployment for this run's job.
-func (c *Client) isJobs(ctx context.Context, found *github.Deployment, run string) bool {
-	if run == "" || found.GetCreator().GetLogin() != "github-actions[bot]" || found.GetTask() != "deploy" {
-		return false
-	}
-	statuses, _, err := c.gh.Repositories.ListDeploymentStatuses(ctx, c.owner, c.repo, found.GetID(), &github.ListOptions{PerPage: 10})
-	if err != nil {
-		return false
-	}
-	for _, s := range statuses {
-		if runOfURL(s.GetLogURL()) == run || runOfURL(s.GetTargetURL()) == run {
-			return s.GetState() == "in_progress" || s.GetState() == "queued" || s.GetState() == "pending" || s.GetState() == "waiting"
-		}
-	}
-	return false
+	d.ID = made.GetID()
+	return d, explain(err, "open a deployment", deploymentPermission)
 }
 
 // SetDeployment gives a deployment a state: in_progress, success, failure, error
 // or inactive. The description is cut to what GitHub takes.
-func (c *Client) SetDeployment(ctx context.Context, id int64, d Deployment, state, description string) error {
+func (c *Client) SetDeployment(ctx context.Context, d Deployment, state, description string) error {
 	if r := []rune(description); len(r) > maxDescription {
 		description = string(r[:maxDescription-1]) + "…"
 	}
@@ -116,20 +93,20 @@ func (c *Client) SetDeployment(ctx context.Context, id int64, d Deployment, stat
 	if d.URL != "" {
 		s.EnvironmentURL = &d.URL
 	}
-	_, _, err := c.gh.Repositories.CreateDeploymentStatus(ctx, c.owner, c.repo, id, s)
+	_, _, err := c.gh.Repositories.CreateDeploymentStatus(ctx, c.owner, c.repo, d.ID, s)
 	return explain(err, "set the deployment "+state, deploymentPermission)
 }
 
 // AbandonDeployment gives a deployment that nobody works on any more the state error;
 // one that has ended keeps its state.
-func (c *Client) AbandonDeployment(ctx context.Context, id int64, d Deployment, description string) error {
-	last, err := c.lastState(ctx, id)
+func (c *Client) AbandonDeployment(ctx context.Context, d Deployment, description string) error {
+	last, err := c.lastState(ctx, d.ID)
 	if err != nil {
 		return err
 	}
 	switch last {
 	case "", "in_progress", "queued", "pending":
-		return c.SetDeployment(ctx, id, d, "error", description)
+		return c.SetDeployment(ctx, d, "error", description)
 	}
 	return nil
 }
@@ -156,7 +133,7 @@ func (c *Client) RetireDeployments(ctx context.Context, environment string, keep
 		if last == "inactive" {
 			return nil
 		}
-		if err := c.SetDeployment(ctx, old.GetID(), Deployment{Environment: environment}, "inactive", "superseded"); err != nil {
+		if err := c.SetDeployment(ctx, Deployment{ID: old.GetID(), Environment: environment}, "inactive", "superseded"); err != nil {
 			return err
 		}
 	}

@@ -44,11 +44,11 @@ func FuzzAnswers(f *testing.F) {
 				t.Fatal(err)
 			}
 			ctx := t.Context()
-			d := github.Deployment{SHA: strings.Repeat("a", 40), Environment: "shop/dev", RunID: "7"}
+			d := github.Deployment{SHA: strings.Repeat("a", 40), Environment: "shop/dev", Job: github.Job{Run: "7", ID: "8"}, Alone: true}
 			_, _ = c.PullRequest(ctx, d.SHA, "dev")
 			_ = c.Comment(ctx, 1, "<!-- m -->", "<!-- m -->\ntext")
 			_, _ = c.OpenDeployment(ctx, d)
-			_ = c.AbandonDeployment(ctx, 1, d, "killed")
+			_ = c.AbandonDeployment(ctx, github.Deployment{ID: 1, Environment: "shop/dev"}, "killed")
 			_ = c.RetireDeployments(ctx, d.Environment, 1)
 			_, _ = c.File(ctx, "appstack.yaml", d.SHA)
 			_, _ = c.Commit(ctx, "dev")

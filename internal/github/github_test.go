@@ -164,42 +164,6 @@ func TestPullRequestOfACommit(t *testing.T) {
 	})
 }
 
-func TestDeploymentLife(t *testing.T) {
-	both(t, func(t *testing.T, h *hub) {
-		ctx := t.Context()
-		d := github.Deployment{SHA: h.sha, Environment: "shop/dev", Production: true, LogURL: "https://github.com/org/shop/actions/runs/7", RunID: "7", URL: "http://10.86.0.9:3000"}
-		first, err := h.client.OpenDeployment(ctx, d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := h.client.SetDeployment(ctx, first, d, "success", strings.Repeat("long ", 60)); err != nil {
-			t.Fatal(err)
-		}
-		d.RunID = "8"
-		second, err := h.client.OpenDeployment(ctx, d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if again, err := h.client.OpenDeployment(ctx, d); err != nil || again != second {
-			t.Errorf("the same run opens %d after %d: %v", again, second, err)
-		}
-		if err := h.client.SetDeployment(ctx, second, d, "success", "live"); err != nil {
-			t.Fatal(err)
-		}
-		if err := h.client.RetireDeployments(ctx, d.Environment, second); err != nil {
-			t.Fatal(err)
-		}
-		states := map[int64]string{}
-		for _, d := range h.Deployments(repo) {
-			states[d.ID] = d.State()
-		}
-		if len(states) != 2 || states[first] != "inactive" || states[second] != "success" {
-			t.Errorf("the deployments are %v", states)
-		}
-		h.proper(t)
-	})
-}
-
 func TestFileAndCommit(t *testing.T) {
 	both(t, func(t *testing.T, h *hub) {
 		text, err := h.client.File(t.Context(), "appstack.yaml", h.sha)
@@ -308,71 +272,4 @@ func TestRunOver(t *testing.T) {
 	if over, err := h.client.RunOver(t.Context(), "424242"); over || err == nil {
 		t.Errorf("an unknown run: %v, %v", over, err)
 	}
-}
-
-// What a killed run left open becomes an error; what has ended keeps its end.
-func TestAbandonDeployment(t *testing.T) {
-	both(t, func(t *testing.T, h *hub) {
-		ctx := t.Context()
-		for _, ended := range []string{"", "success", "failure", "error", "inactive"} {
-			d := github.Deployment{SHA: h.sha, Environment: "shop/" + ended + "dev", LogURL: "https://github.com/org/shop/actions/runs/7"}
-			id, err := h.client.OpenDeployment(ctx, d)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := "error"
-			if ended != "" {
-				want = ended
-				if err := h.client.SetDeployment(ctx, id, d, ended, "the end"); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for range 2 { // a post step that is run again does no harm
-				if err := h.client.AbandonDeployment(ctx, id, d, "the run was killed"); err != nil {
-					t.Fatal(err)
-				}
-			}
-			got := h.deployment(t, id)
-			if got.State() != want {
-				t.Errorf("after %q it is %q, not %q", ended, got.State(), want)
-			}
-			if n := len(got.Statuses); n != 2 { // in_progress, and its end
-				t.Errorf("after %q it has %d statuses", ended, n)
-			}
-			last := got.Statuses[len(got.Statuses)-1]
-			if ended == "" && (last.Description != "the run was killed" || last.LogURL != d.LogURL) {
-				t.Errorf("its end is %+v", last)
-			}
-		}
-		if err := h.client.AbandonDeployment(ctx, 4711, github.Deployment{}, ""); err == nil {
-			t.Error("a deployment that is not there is ended")
-		}
-		h.proper(t)
-	})
-}
-
-func TestAbandonDeploymentNeedsItsPermission(t *testing.T) {
-	h := newHub(t, false, githubapi.DefaultPermissions())
-	d := github.Deployment{SHA: h.sha, Environment: "shop/dev"}
-	id, err := h.client.OpenDeployment(t.Context(), d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.AddToken(githubapi.Token{Value: "ghs_few", Kind: githubapi.JobToken, Repos: []string{repo}, Permissions: map[string]string{"contents": "read"}})
-	err = h.newClient(t, "ghs_few").AbandonDeployment(t.Context(), id, d, "the run was killed")
-	if err == nil || !strings.Contains(err.Error(), "deployments: write") {
-		t.Errorf("without permission: %v", err)
-	}
-}
-
-// deployment finds one by its number.
-func (h *hub) deployment(t *testing.T, id int64) githubapi.Deployment {
-	t.Helper()
-	for _, d := range h.Deployments(repo) {
-		if d.ID == id {
-			return d
-		}
-	}
-	t.Fatalf("there is no deployment %d", id)
-	return githubapi.Deployment{}
 }

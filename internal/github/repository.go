@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/google/go-github/v60/github"
 )
@@ -58,14 +57,4 @@ func (c *Client) RunOver(ctx context.Context, run string) (bool, error) {
 		return false, explain(err, "ask whether the other run is over", "actions: read")
 	}
 	return r.GetStatus() == "completed", explain(err, "ask whether the other run is over", "actions: read")
-}
-
-// runOfURL returns the run's number in the address of a run or job.
-func runOfURL(url string) string {
-	_, rest, ok := strings.Cut(url, "/actions/runs/")
-	if !ok {
-		return ""
-	}
-	id, _, _ := strings.Cut(rest, "/")
-	return id
 }

@@ -1,6 +1,7 @@
 package githubapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -98,7 +99,8 @@ func (s *Server) AddComment(name string, number int, author, body string) (id in
 }
 
 // AddRun files a workflow run with its jobs and returns its ID. As on GitHub each job is
-// a check run of the commit, pending until the job completes.
+// a check run of the commit, pending until the job completes, and one with an environment
+// has a deployment.
 func (s *Server) AddRun(name string, run Run) (id int64, err error) {
 	err = s.with(name, func(r *repository) error {
 		if run.ID == 0 {
@@ -118,12 +120,66 @@ func (s *Server) AddRun(name string, run Run) (id int64, err error) {
 			r.CheckRuns = append(r.CheckRuns, &CheckRun{
 				ID: j.ID, Name: j.Name, SHA: run.SHA, Status: j.Status, Conclusion: j.Conclusion, App: actionsSlug, Started: run.Created,
 			})
+			s.deployJob(r, name, &run, *j)
 		}
 		r.Runs = append(r.Runs, &run)
 		id = run.ID
 		return nil
 	})
 	return id, err
+}
+
+// Jobs returns a copy of a run's jobs.
+func (s *Server) Jobs(name string, id int64) (jobs []Job, err error) {
+	err = s.with(name, func(r *repository) error {
+		run := find(r.Runs, func(run *Run) bool { return run.ID == id })
+		if run == nil {
+			return fmt.Errorf("cannot find run %d of %s", id, name)
+		}
+		jobs = slices.Clone(run.Jobs)
+		return nil
+	})
+	return jobs, err
+}
+
+// deployJob makes the deployment of a job's environment, of the commit that the run is of,
+// with the job's log in its status.
+func (s *Server) deployJob(r *repository, name string, run *Run, j Job) {
+	if j.Environment == "" {
+		return
+	}
+	d := &Deployment{
+		ID: s.state.id(), SHA: run.SHA, Ref: run.Branch, Task: "deploy", Environment: j.Environment, Original: j.Environment,
+		Payload: json.RawMessage(`{}`), Creator: actionsLogin, App: actionsSlug, Created: run.Created, Updated: run.Created,
+	}
+	r.Deployments = append(r.Deployments, d)
+	s.state.ensureEnvironment(r, j.Environment, run.Created)
+	s.jobStatus(d, name, run, j, j.Status)
+}
+
+// jobStatus adds the status that a job's state gives its deployment.
+func (s *Server) jobStatus(d *Deployment, name string, run *Run, j Job, state string) {
+	d.Updated = s.now()
+	d.Statuses = append(d.Statuses, &DeploymentStatus{
+		ID: s.state.id(), State: state, Environment: d.Environment, Creator: actionsLogin, App: actionsSlug, Created: d.Updated,
+		LogURL: fmt.Sprintf("https://github.com/%s/actions/runs/%d/job/%d", name, run.ID, j.ID),
+	})
+}
+
+// endJob ends the deployment of a completed job's environment.
+func (s *Server) endJob(r *repository, name string, run *Run, j Job) {
+	log := fmt.Sprintf("/actions/runs/%d/job/%d", run.ID, j.ID)
+	d := find(r.Deployments, func(d *Deployment) bool {
+		return len(d.Statuses) > 0 && strings.HasSuffix(d.Statuses[0].LogURL, log)
+	})
+	if d == nil {
+		return
+	}
+	state, ok := map[string]string{"success": "success", "cancelled": "error"}[j.Conclusion]
+	if !ok {
+		state = "failure"
+	}
+	s.jobStatus(d, name, run, j, state)
 }
 
 // orDefault fills in a default.
@@ -146,6 +202,7 @@ func (s *Server) CompleteRun(name string, id int64, conclusion string) error {
 			if check := find(r.CheckRuns, func(c *CheckRun) bool { return c.ID == run.Jobs[i].ID }); check != nil {
 				check.Status, check.Conclusion, check.CompletedAt = "completed", conclusion, s.now()
 			}
+			s.endJob(r, name, run, run.Jobs[i])
 		}
 		return nil
 	})

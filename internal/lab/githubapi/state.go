@@ -158,6 +158,8 @@ type Job struct {
 	ID                 int64
 	Name               string
 	Status, Conclusion string
+	// Environment is the job's `environment:`, for which GitHub makes a deployment.
+	Environment string
 }
 
 const stateFile = "github.json"

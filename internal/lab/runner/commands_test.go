@@ -89,16 +89,16 @@ func TestInputsFailOnWhatIsUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env, err := m.inputs(map[string]string{"age-key": "k"}, "ghs_1")
+	env, err := m.inputs(Job{With: map[string]string{"age-key": "k"}, Token: "ghs_1", ID: 42})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"INPUT_AGE-KEY": "k", "INPUT_GITHUB-TOKEN": "ghs_1", "INPUT_STACK": "appstack.yaml"} {
+	for name, want := range map[string]string{"INPUT_AGE-KEY": "k", "INPUT_GITHUB-TOKEN": "ghs_1", "INPUT_STACK": "appstack.yaml", "INPUT_JOB-ID": "42"} {
 		if env[name] != want {
 			t.Errorf("%s is %q", name, env[name])
 		}
 	}
-	if _, err := m.inputs(map[string]string{"age_key": "k"}, ""); err == nil {
+	if _, err := m.inputs(Job{With: map[string]string{"age_key": "k"}}); err == nil {
 		t.Error("an input that action.yml lacks is taken")
 	}
 }

@@ -22,6 +22,7 @@ type Job struct {
 	BaseRef    string // of a pull request: the branch it goes to
 	Actor      string
 	RunID      int64
+	ID         int64             // of its check run; 0: a server that does not tell it
 	Workflow   string            // default: appstack
 	With       map[string]string // the step's `with:`
 	Token      string            // GITHUB_TOKEN
@@ -91,7 +92,7 @@ var fileCommands = map[string]string{
 
 // environ is the step's environment with the host's paths.
 func (r *Runner) environ(job Job, f folders, files map[string]string) (map[string]string, error) {
-	env, err := r.manifest.inputs(job.With, job.Token)
+	env, err := r.manifest.inputs(job)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -48,22 +49,26 @@ func ReadManifest(dir string) (Manifest, error) {
 
 // inputs are the values of the action's inputs as environment variables. The runner
 // upper-cases names and puts an underscore for a space, and nothing else.
-func (m Manifest) inputs(with map[string]string, token string) (map[string]string, error) {
+func (m Manifest) inputs(job Job) (map[string]string, error) {
 	env := map[string]string{}
 	for name, in := range m.Inputs {
-		value, given := with[name]
+		value, given := job.With[name]
 		if !given {
 			value = in.Default
 			switch {
 			case value == "${{ github.token }}":
-				value = token
+				value = job.Token
+			case value == "${{ job.check_run_id }}" && job.ID == 0:
+				value = ""
+			case value == "${{ job.check_run_id }}":
+				value = strconv.FormatInt(job.ID, 10)
 			case strings.Contains(value, "${{"):
 				return nil, fmt.Errorf("cannot evaluate the default %s of input %s", value, name)
 			}
 		}
 		env["INPUT_"+strings.ToUpper(strings.ReplaceAll(name, " ", "_"))] = value
 	}
-	for name := range with {
+	for name := range job.With {
 		if _, known := m.Inputs[name]; !known {
 			return nil, fmt.Errorf("unexpected input %q: action.yml has no such input", name)
 		}

@@ -89,11 +89,16 @@ func (s *Stage) job(j runner.Job, branch, sha string) (runner.Job, error) {
 	var err error
 	j.RunID, err = s.Lab.GitHub.AddRun(s.Repository, githubapi.Run{
 		Name: "appstack", Path: ".github/workflows/appstack.yml", Event: j.Event, Branch: branch, SHA: sha, Actor: Actor,
-		Jobs: []githubapi.Job{{Name: "deploy"}},
+		Jobs: []githubapi.Job{{Name: "deploy", Environment: s.Environment}},
 	})
 	if err != nil {
 		return j, err
 	}
+	jobs, err := s.Lab.GitHub.Jobs(s.Repository, j.RunID)
+	if err != nil {
+		return j, err
+	}
+	j.ID = jobs[0].ID
 	j.Repository, j.Actor, j.Token = s.Repository, Actor, "ghs_"+rand.Text()+rand.Text()
 	j.With = map[string]string{"age-key": s.Identity}
 	j.Secrets = []string{s.Identity}

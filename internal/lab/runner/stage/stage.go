@@ -41,6 +41,8 @@ type Options struct {
 	// Payload gives a real payload of an event to build on; nil: only what identifies
 	// the event is in it.
 	Payload func(event string) []byte
+	// Environment is the `environment:` of the workflow's job.
+	Environment string
 }
 
 // Stage is a repository, its pull request and its runner.
