@@ -11,7 +11,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/org/appstack-action/internal/lab/gitrepo"
-	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/report"
 )
 
@@ -72,13 +71,14 @@ func TestCrashAtEveryStep(t *testing.T) { onEveryKind(t, false, testCrashAtEvery
 
 func testCrashAtEveryStep(t *testing.T, kind guestKind) {
 	calm, w := newCrashWorld(t, "org/calm", kind), newCrashWorld(t, "org/crash", kind)
-	if kind.kind == machine.KVM && !torture() {
-		w.every = 5 // what happens inside the guest is the same; the first points are the VM's own
+	if !torture() {
+		w.every = 4
 	}
 	calmOne, one := calm.commit("one", nil), w.commit("one", nil)
 	first := w.chain(one, map[string]bool{})
 	w.serves("one")
 
+	w.every = 0
 	slow := gitrepo.Files{"version": []byte("two"), "build.js": []byte("setTimeout(() => {}, 1500)"), "migrate.js": []byte("setTimeout(() => {}, 700)")}
 	calmTwo, two := calm.commit("two", slow), w.commit("two", slow)
 	v := visit(fmt.Sprintf("http://%s:3000/", w.addr))

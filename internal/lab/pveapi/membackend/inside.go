@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -19,7 +20,10 @@ import (
 	"github.com/org/appstack-action/internal/lab/pveapi"
 )
 
-// hostKeys makes fresh keys. The RSA key is small because making a real one takes long.
+// rsaKey is small, and every guest's, because making one takes longer than all else here.
+var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 1024) })
+
+// hostKeys makes fresh keys, but for RSA.
 func hostKeys() ([]ssh.Signer, error) {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -29,7 +33,7 @@ func hostKeys() ([]ssh.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	rs, err := rsa.GenerateKey(rand.Reader, 1024)
+	rs, err := rsaKey()
 	if err != nil {
 		return nil, err
 	}
