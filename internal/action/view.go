@@ -58,6 +58,13 @@ func (s *Show) Stage(name string) {
 // Say writes text of ours.
 func (s *Show) Say(text string) { s.printf("%s", strings.TrimRight(text, "\n")) }
 
+// Conclude ends the last group, so that what became of the environment is seen without
+// opening one.
+func (s *Show) Conclude(text string) {
+	s.do((*Runner).EndGroup)
+	s.Say(text)
+}
+
 // Begin implements plan.Progress.
 func (s *Show) Begin(step plan.Step) { s.printf("▸ %s %s", step.Verb, step.Resource) }
 

@@ -72,11 +72,20 @@ func (s *session) change(ctx context.Context, have machine.State, todo plan.Plan
 // apply takes the plan's steps under the lease.
 func (s *session) apply(ctx context.Context, have machine.State, todo plan.Plan) error {
 	s.publish(ctx, report.Deploying)
-	s.stage("apply")
+	progress := &staged{session: s}
+	if len(todo.Steps) > 0 {
+		progress.enter(stageOf(todo.Steps[0]))
+	}
 	done, err := apply.Run(ctx, apply.Job{
-		Plan: todo, Have: have, Want: s.target.Want, Policy: s.target.Policy,
-		Hypervisor: s.reach.proxmox, Connect: func(ctx context.Context, g *machine.Guest) (apply.Guest, error) { return s.connect(ctx, g) },
-	}, s)
+		Plan: todo, Have: have, Want: s.target.Want, Policy: s.target.Policy, Hypervisor: s.reach.proxmox,
+		Connect: func(ctx context.Context, g *machine.Guest) (apply.Guest, error) {
+			conn, err := s.connect(ctx, g)
+			if todo.Partial && err == nil {
+				progress.enter("observe") // the rest of it: nobody could look inside before
+			}
+			return conn, err
+		},
+	}, progress)
 	s.report.Plan = done
 	if err != nil {
 		s.serving(ctx)

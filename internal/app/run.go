@@ -59,6 +59,8 @@ type Run struct {
 	Trace   func(what string, took time.Duration) // hears how long calls and steps took
 
 	Selected []*stack.Env // set by Do: the environments that it is about
+
+	read time.Duration // what it took to know what is wanted
 }
 
 // View shows a run while it goes on.
@@ -72,6 +74,8 @@ type Show interface {
 	plan.Progress
 	Stage(name string) // another stage begins
 	Say(text string)   // lines of ours
+	// Conclude ends the last stage and says what became of the environment.
+	Conclude(text string)
 	Close()
 }
 
@@ -84,6 +88,7 @@ type Publisher interface {
 // Do runs. It returns what became of each environment, also when some failed, and
 // an error where it did not come to that.
 func (r *Run) Do(ctx context.Context) ([]report.Report, error) {
+	began := time.Now()
 	spec, err := r.loadStack(ctx) // every diagnostic at once
 	if err != nil {
 		return nil, r.unlessDeleted(err)
@@ -117,6 +122,7 @@ func (r *Run) Do(ctx context.Context) ([]report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.read = time.Since(began)
 	return r.each(targets, func(t resolve.Target) report.Report {
 		return r.one(ctx, sel.Command, reach, t, work)
 	}), nil

@@ -22,7 +22,7 @@ type session struct {
 	reach  *reach
 	target resolve.Target
 	show   Show
-	began  time.Time
+	began  time.Time // less what the run took before the sessions
 
 	inside bool        // only the inside of the guest is worked on
 	fresh  bool        // the guest did not run when it was observed: it has to be waited for
@@ -36,12 +36,13 @@ type session struct {
 
 func (r *Run) newSession(command string, reach *reach, t resolve.Target) *session {
 	return &session{
-		run: r, reach: reach, target: t, show: r.View.Open(t.Name), began: time.Now(),
+		run: r, reach: reach, target: t, show: r.View.Open(t.Name), began: time.Now().Add(-r.read),
 		report: report.Report{
 			Stack: r.Stack, Project: t.Project, Env: t.Env, Command: command, Status: report.Planned,
 			VMID: t.Want.Guest.VMID, Kind: kindName(t.Want.Guest.Kind), IP: t.SSH.Address, URL: t.URL,
 			Branch: t.Branch, SHA: t.SHA, CommitURL: r.commitURL(t.SHA), RunURL: r.RunURL,
 			Protected: t.Protected, Plan: plan.Plan{Target: t.Name},
+			Stages: []report.Stage{{Name: "read", Took: r.read}},
 		},
 	}
 }
@@ -60,36 +61,19 @@ func (r *Run) commitURL(sha string) string {
 	return r.ServerURL + "/" + r.Repository + "/commit/" + sha
 }
 
-// stage begins a stage and ends the one before.
-func (s *session) stage(name string) {
-	s.show.Stage(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.endStage(false)
-	s.report.Stages = append(s.report.Stages, report.Stage{Name: name, Start: time.Since(s.began)})
-}
-
-// endStage gives the last stage its length; the caller holds mu.
-func (s *session) endStage(failed bool) {
-	if n := len(s.report.Stages); n > 0 && s.report.Stages[n-1].Took == 0 {
-		last := &s.report.Stages[n-1]
-		last.Took, last.Failed = time.Since(s.began)-last.Start, failed
-	}
-}
-
 // publish tells people how far it is.
 func (s *session) publish(ctx context.Context, status report.Status) {
 	s.report.Status, s.report.Took = status, time.Since(s.began)
 	if s.run.Publisher != nil {
+		s.span("report")
 		s.run.Publisher.Publish(ctx, &s.report)
+		s.over(false)
 	}
 }
 
 // finish ends the report and publishes it, also when ctx is over.
 func (s *session) finish(ctx context.Context, err error) {
-	s.mu.Lock()
-	s.endStage(err != nil)
-	s.mu.Unlock()
+	s.over(err != nil)
 	status := s.report.Status
 	if err != nil {
 		status = s.fail(ctx, err)
@@ -97,7 +81,7 @@ func (s *session) finish(ctx context.Context, err error) {
 	after, cancel := afterwards(ctx, 2*github.Patience)
 	defer cancel()
 	s.publish(after, status)
-	s.show.Say(s.closing())
+	s.show.Conclude(s.closing())
 }
 
 // afterwards returns a context for what is done when the work is over. It ends after the
@@ -131,8 +115,10 @@ func (s *session) Line(step plan.Step, line string) {
 // note takes the dump's path out of what the deploy script prints. It comes before the
 // migration's own words, which could name another. The caller holds mu.
 func (s *session) note(line string) {
-	if strings.HasPrefix(line, "==> ") {
+	if part, ok := strings.CutPrefix(line, "==> "); ok {
 		s.part = line
+		part, _, _ = strings.Cut(part, " to ") // which release is no part of the name
+		s.begin("deploy: " + part)
 	}
 	if dump, ok := strings.CutPrefix(line, "    dump: "); ok && s.part == "==> migrate" && s.report.Dump == "" {
 		s.report.Dump = dump

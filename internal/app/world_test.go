@@ -172,6 +172,7 @@ type logShow struct {
 
 func (s *logShow) Stage(name string)             { s.logf("%s == %s", s.target, name) }
 func (s *logShow) Say(text string)               { s.logf("%s", text) }
+func (s *logShow) Conclude(text string)          { s.logf("%s", text) }
 func (s *logShow) Close()                        {}
 func (s *logShow) Begin(step plan.Step)          { s.logf("> %s", step) }
 func (s *logShow) Line(_ plan.Step, line string) { s.logf("    %s", line) }

@@ -171,6 +171,12 @@ func (r *row) Stage(name string) {
 // Say implements app.Show.
 func (r *row) Say(text string) { r.screen.print(strings.TrimRight(text, "\n")) }
 
+// Conclude implements app.Show.
+func (r *row) Conclude(text string) {
+	r.Close()
+	r.Say(text)
+}
+
 // Begin implements plan.Progress.
 func (r *row) Begin(s plan.Step) {
 	r.set(func(r *row) { r.step = string(s.Verb) + " " + s.Resource.String() })

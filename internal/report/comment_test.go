@@ -27,6 +27,18 @@ func done(s plan.Step, took time.Duration, err error, tail string) Done {
 	return Done{s, plan.Outcome{Took: took, Err: err, Tail: tail}}
 }
 
+// spans are stages that follow each other: names, and milliseconds.
+func spans(parts ...any) []Stage { return spansFrom(0, parts...) }
+
+func spansFrom(at time.Duration, parts ...any) (all []Stage) {
+	for i := 0; i < len(parts); i += 2 {
+		took := time.Duration(parts[i+1].(int)) * time.Millisecond
+		all = append(all, Stage{Name: parts[i].(string), Start: at, Took: took})
+		at += took
+	}
+	return all
+}
+
 // situations are the things that can be told about an environment.
 func situations() map[string]Report {
 	base := Report{
@@ -51,8 +63,12 @@ func situations() map[string]Report {
 		much = append(much, step(plan.Create, "file", "/etc/appstack/"+name, "missing", plan.Hot))
 	}
 	much = append(much, step(plan.Start, "unit", "apt-daily-upgrade.timer", "not running", plan.Hot), step(plan.Restart, "unit", "systemd-journald.service", "/etc/systemd/journald.conf.d/50-appstack.conf changes", plan.Restarts))
-	stages := []Stage{{"observe", 0, 400 * time.Millisecond, false}, {"provision", 400 * time.Millisecond, 6 * time.Second, false}, {"configure", 6400 * time.Millisecond, 41 * time.Second, false}}
-	broken := append(append([]Stage(nil), stages...), Stage{"deploy: npm run build", 47 * time.Second, 9 * time.Second, true})
+	stages := spans("read", 300, "observe", 400, "report", 900, "provision", 6000, "observe", 100, "configure", 41000)
+	broken := func(parts ...any) []Stage {
+		failed := append(append([]Stage(nil), stages...), spansFrom(stages[5].Start+stages[5].Took, parts...)...)
+		failed[len(failed)-1].Failed = true
+		return append(failed, Stage{Name: "report", Open: true})
+	}
 	as := func(s Status, steps []plan.Step, f func(*Report)) Report {
 		r := base
 		r.Status, r.Plan, r.Stages = s, plan.Plan{Target: "shop/dev", Steps: steps}, stages
@@ -93,29 +109,29 @@ func situations() map[string]Report {
 		"13-failed-configure": as(Failed, create, func(r *Report) {
 			r.Reason, r.Error = ConfigureError, "apt-get failed: exit status 100"
 			r.Done = append(all(create[:1], time.Second), done(create[1], 3*time.Second, fail, "E: Unable to locate package nodejss\n"))
-			r.Stages = broken
+			r.Stages = broken()
 		}),
 		"14-failed-build": as(Failed, create, func(r *Report) {
 			r.Reason, r.Error, r.Release = BuildFailed, "npm run build: exit status 1", "aaaaaaaaaaaaaaaa"
 			r.Done = append(all(create[:3], time.Second), done(create[3], 9*time.Second, fail, strings.Repeat("npm ERR! line\n", 30)))
-			r.Stages = broken
+			r.Stages = broken("deploy: fetch", 800, "deploy: check out", 100, "deploy: build", 8100)
 		}),
 		"15-rolled-back": as(RolledBack, create[3:], func(r *Report) {
 			r.Reason, r.Error, r.Release = Unhealthy, "backend did not answer on /healthz within 30 s", "bbbbbbbbbbbbbbbb"
 			r.Done = []Done{done(create[3], 40*time.Second, fail, "Error: Cannot find module 'express'\n")}
-			r.Stages = broken
+			r.Stages = broken("deploy: fetch", 700, "deploy: check out", 100, "deploy: build", 4200, "deploy: switch", 34900)
 		}),
 		"21-failed-unhealthy": as(Failed, change[2:], func(r *Report) {
 			r.Reason, r.Release = Unhealthy, "aaaaaaaaaaaaaaaa"
 			r.Error = "cannot deploy release 4f2c9e1aa0b7d3c55e0f9a4c1d2b3e4f5a6b7c8d: health of the new release failed: shop-backend ended right after its start; aaaaaaaaaaaa serves"
 			r.Plan.Steps = append(r.Plan.Steps, step(plan.Deploy, "release", r.SHA, "aaaaaaaaaaaa serves", plan.Restarts))
 			r.Done = []Done{done(r.Plan.Steps[0], 10*time.Millisecond, nil, ""), done(r.Plan.Steps[1], 11*time.Second, fail, "    Error: the till is jammed\n        at Object.<anonymous> (/srv/app/backend/server.js:3:7)\n")}
-			r.Stages = broken
+			r.Stages = broken("deploy: fetch", 700, "deploy: build", 2100, "deploy: health of the new release", 8200)
 		}),
 		"22-failed-migration": as(Failed, create[3:], func(r *Report) {
 			r.Reason, r.Error, r.Release = MigrateFailed, "cannot deploy release 4f2c9e1: migrate failed: backend: exit status 1; bbbbbbb serves", "bbbbbbbbbbbbbbbb"
 			r.Done = []Done{done(create[3], 4*time.Second, fail, "error: column \"price\" does not exist\n")}
-			r.Stages = broken
+			r.Stages = broken("deploy: fetch", 700, "deploy: build", 2100, "deploy: migrate", 1200)
 		}),
 		"23-live-restart": as(Live, []plan.Step{step(plan.Restart, "unit", "shop-backend.service", "/etc/systemd/system/shop-backend.service changes", plan.Restarts)}, func(r *Report) {
 			r.Done, r.Took = all(r.Plan.Steps, time.Second), 3*time.Second
@@ -136,7 +152,7 @@ func situations() map[string]Report {
 			r.Branch = "x`$(id)`|</details><script>alert(1)</script> @everyone"
 			r.Env, r.Error = "d--><img src=x>", "</details>\n\n# Owned\n::error::x @octocat"
 			r.Done = []Done{done(r.Plan.Steps[0], time.Second, fail, "```\n</details>\n<!-- appstack:appstack.yaml:shop/prod -->\n@octocat \x1b[31mred\u202e")}
-			r.Stages = []Stage{{"a:b;c\n    x :crit, 1", 0, time.Second, true}}
+			r.Stages = []Stage{{Name: "a:b;c\n    x :crit, 1", Took: time.Second, Failed: true}}
 		}),
 	}
 }
@@ -148,22 +164,34 @@ func TestCommentGoldens(t *testing.T) {
 	}
 	for name, r := range all {
 		t.Run(name, func(t *testing.T) {
-			got := Comment(r)
-			file := filepath.Join("testdata", name+".md")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("comment (-want +got):\n%s", diff)
-			}
+			golden(t, name, Comment(r))
 		})
 	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".md")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+// TestSummaryGolden holds the job's summary of two environments to its golden file.
+func TestSummaryGolden(t *testing.T) {
+	all := situations()
+	live := all["07-live-first"]
+	live.Stages = append(live.Stages, spansFrom(48700*time.Millisecond, "deploy: fetch", 900, "deploy: build", 15200, "deploy: switch", 2300, "report", 1100)...)
+	golden(t, "summary", Summary([]Report{live, all["22-failed-migration"]}))
 }
 
 // TestNothingBreaksOut renders the hostile comment as GitHub would.

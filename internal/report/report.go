@@ -107,12 +107,13 @@ type Done struct {
 	Outcome plan.Outcome
 }
 
-// Stage is a part of the run: "provision", "configure".
+// Stage is a part of the run: "provision", "deploy: build".
 type Stage struct {
 	Name   string        `json:"name"`
 	Start  time.Duration `json:"start_ns"` // since the run began
 	Took   time.Duration `json:"took_ns"`
 	Failed bool          `json:"failed,omitempty"`
+	Open   bool          `json:"-"` // it goes on: Took is not known yet
 }
 
 // Target is the environment's full name.

@@ -225,17 +225,21 @@ func dedent(lines []string) []string {
 	return out
 }
 
-// gantt draws the stages. Their names are ours, but colons would still end them.
+// gantt draws the stages. Their names are ours, but colons would still end them. The axis
+// has seconds since the epoch, for %M:%S would be the reader's local time.
 func gantt(r Report) string {
 	var b strings.Builder
-	b.WriteString("gantt\n    dateFormat x\n    axisFormat %M:%S\n")
+	b.WriteString("gantt\n    dateFormat x\n    axisFormat %s s\n    todayMarker off\n")
 	for _, s := range r.Stages {
+		if s.Open || !s.Failed && s.Took < 50*time.Millisecond {
+			continue // the report itself; what nobody could see
+		}
 		mark := "done"
 		if s.Failed {
 			mark = "crit"
 		}
 		start := s.Start.Milliseconds()
-		fmt.Fprintf(&b, "    %s (%s) :%s, %d, %d\n", strings.NewReplacer(":", " ", ";", " ", "\n", " ", "#", " ").Replace(flat(s.Name)), took(s.Took), mark, start, start+max(s.Took.Milliseconds(), 1))
+		fmt.Fprintf(&b, "    %s (%s) :%s, %d, %d\n", strings.NewReplacer(": ", " ", ":", " ", ";", " ", "\n", " ", "#", " ").Replace(flat(s.Name)), took(s.Took), mark, start, start+max(s.Took.Milliseconds(), 1))
 	}
 	return b.String()
 }
