@@ -101,9 +101,11 @@ func situations() map[string]Report {
 			r.Took = 9 * time.Second
 		}),
 		"11-failed-guard": as(Failed, create, func(r *Report) {
+			r.Stages = stages[:2]
 			r.Reason, r.Error, r.Hint = Guarded, "10.86.0.101 belongs to CT 205 (old-shop) on pve2", "choose another `ip:`, or allow it with allow-ip-conflicts: true"
 		}),
 		"12-failed-locked": as(Failed, nil, func(r *Report) {
+			r.Stages = stages[:2]
 			r.Reason, r.Error, r.Hint = Locked, "org/shop run 76 holds shop/dev since 4 minutes", "wait for it, or run `appstack unlock`"
 		}),
 		"13-failed-configure": as(Failed, create, func(r *Report) {
@@ -146,6 +148,7 @@ func situations() map[string]Report {
 			r.Warnings = []string{"the pull request comes from a fork, which gets no secrets: the stack file is only checked"}
 		}),
 		"19-failed-unreachable": as(Failed, nil, func(r *Report) {
+			r.Stages = stages[:2]
 			r.Reason, r.Error, r.Hint = Unreachable, "cannot reach 10.0.10.101:22: no route to host", "10.0.10.101 is private and this runner is not in it: self-hosted runner, jump host or VPN"
 		}),
 		"20-hostile": as(Failed, []plan.Step{step(plan.Set, "config", "a|b`</details>", "x | y <!-- --> @org/team", plan.Hot)}, func(r *Report) {

@@ -142,6 +142,17 @@ func (r Report) succeeded() int {
 	return n
 }
 
+// destroying counts the planned steps that destroy data.
+func (r Report) destroying() int {
+	n := 0
+	for _, s := range r.Plan.Steps {
+		if s.Effect == plan.Destroys {
+			n++
+		}
+	}
+	return n
+}
+
 // serves tells whether something answers at the app's address.
 func (r Report) serves() bool {
 	return r.Release != "" || r.Status == Live || r.Status == Unchanged

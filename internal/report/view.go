@@ -153,7 +153,7 @@ func facts(r Report) []string {
 	}
 	add(r.URL != "" && r.serves(), "**"+link(text(r.URL), r.URL)+"**")
 	add(r.VMID != 0, strings.TrimSpace(fmt.Sprintf("%s %d", r.Kind, r.VMID))+onNode(r.Node))
-	add(r.IP != "", code(r.IP))
+	add(r.IP != "" && !(r.serves() && strings.Contains(r.URL, "//"+r.IP)), code(r.IP))
 	add(r.SHA != "", "commit "+link(code(short(r.SHA)), r.CommitURL)+ofBranch(r.Branch))
 	add(r.Release != "" && r.Release != r.SHA && !r.Failed(), "serving "+code(short(r.Release)))
 	add(r.Dump != "", "database dumped before its migration to "+code(path.Base(r.Dump)))
@@ -191,6 +191,9 @@ func counts(r Report) string {
 		if n > 0 || i < 3 {
 			parts = append(parts, fmt.Sprintf("**%d** %s", n, words[i]))
 		}
+	}
+	if n := r.destroying(); n > 0 && r.Status != Destroyed {
+		parts = append(parts, fmt.Sprintf("🔴 **%d** that destroys data", n))
 	}
 	text := strings.Join(parts, " · ")
 	if n := r.succeeded(); r.Failed() && n > 0 {
