@@ -328,9 +328,18 @@ func TestPush(t *testing.T) {
 			t.Errorf("a run without a change makes a deployment: there are %d", n)
 		}
 	})
-	t.Run("small change", func(t *testing.T) {
+	t.Run("small change, in a job with an environment", func(t *testing.T) {
 		change(t, s, "appstack.yaml", "GREETING: hello", "GREETING: good evening")
+		s.Environment = "production"
 		res := push(t, s)
+		s.Environment = ""
+		d := lastDeployment(t, s)
+		if n := len(s.Lab.GitHub.Deployments(s.Repository)); n != 2 || d.Environment != "production" || d.State() != "success" || d.URL() == "" {
+			t.Errorf("of %d deployments the last is %s at %q, %s", n, d.Environment, d.URL(), d.State())
+		}
+		if res.Outputs["deployment-id"] != fmt.Sprint(d.ID) {
+			t.Errorf("the deployment is said to be %s", res.Outputs["deployment-id"])
+		}
 		if body, err := get(url); err != nil || body != "good evening" || res.ExitCode != 0 {
 			t.Errorf("exit %d, the app answers %q %v", res.ExitCode, body, err)
 		}
