@@ -86,8 +86,12 @@ func TestFaultAtEveryRequest(t *testing.T) {
 			requests, want := undisturbed(t, sc)
 			for i, p := range faultPoints(sc, requests) {
 				table.row(generic(p.request))
-				if sc.String() != "CT, create" && !sampled(i, 10) {
-					continue // what they have in common is in the first
+				oneIn := 12 // what they have in common is in the first
+				if sc.String() == "CT, create" {
+					oneIn = 4
+				}
+				if !sampled(i, oneIn) {
+					continue
 				}
 				t.Run(fmt.Sprintf("%s, %s at %d %s", sc, p.fault.name, p.at, p.request), func(t *testing.T) {
 					t.Parallel()
