@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"os"
@@ -133,10 +134,10 @@ func watchCommandLines(t *testing.T, canaries map[string]string) (stop func() []
 	seen, works := map[string]bool{}, make(chan bool)
 	var watch sync.WaitGroup
 	watch.Go(func() {
-		for ctx.Err() == nil {
-			files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-			for _, file := range files {
-				line, _ := os.ReadFile(file) // a process that is gone has none
+		tick := time.NewTicker(3 * time.Millisecond)
+		defer tick.Stop()
+		for lines := (commandLines{}); ctx.Err() == nil; <-tick.C {
+			for line := range lines.fresh() {
 				for name, canary := range canaries {
 					if bytes.Contains(line, []byte(canary)) {
 						if name == "control" && len(seen) == 0 {
@@ -166,6 +167,47 @@ func watchCommandLines(t *testing.T, canaries map[string]string) (stop func() []
 		_ = control.Wait() // it was killed
 		lines := slices.Collect(maps.Keys(seen))
 		return slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "control: ") })
+	}
+}
+
+// commandLines are those of this machine's processes. A process gets its own soon after
+// its birth: the young ones are read each time and all now and then, which takes so
+// little that those that live for a moment are met.
+type commandLines struct {
+	born map[string]time.Time
+	all  time.Time // when all were read
+}
+
+func (c *commandLines) fresh() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		dir, err := os.Open("/proc")
+		if err != nil {
+			return
+		}
+		names, _ := dir.Readdirnames(-1)
+		_ = dir.Close()
+		now, before := time.Now(), c.born
+		all := now.Sub(c.all) > 100*time.Millisecond
+		if all {
+			c.all = now
+		}
+		c.born = make(map[string]time.Time, len(names))
+		for _, name := range names {
+			if name[0] < '0' || name[0] > '9' {
+				continue
+			}
+			born, known := before[name]
+			if !known {
+				born = now
+			}
+			if c.born[name] = born; !all && now.Sub(born) > 200*time.Millisecond {
+				continue
+			}
+			line, _ := os.ReadFile("/proc/" + name + "/cmdline") // a process that is gone has none
+			if !yield(line) {
+				return
+			}
+		}
 	}
 }
 
