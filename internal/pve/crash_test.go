@@ -275,6 +275,9 @@ func isTaskError(err error) bool {
 
 // Each task that a run starts, × what can become of it.
 func TestTaskFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the matrix takes a minute: not with -short")
+	}
 	for kind, tasks := range map[machine.Kind]map[string]string{
 		machine.LXC: {"create": "vzcreate", "start": "vzstart", "change": "resize", "restart": "vzreboot", "destroy": "vzdestroy", "stop": "vzstop"},
 		machine.KVM: {"create": "qmclone", "start": "qmstart", "change": "resize", "restart": "qmreboot", "destroy": "qmdestroy", "stop": "qmstop"},

@@ -2,51 +2,17 @@ package membackend
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/org/appstack-action/internal/lab/pveapi"
 )
-
-// rsaKey is small, and every guest's, because making one takes longer than all else here.
-var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 1024) })
-
-// hostKeys makes fresh keys, but for RSA.
-func hostKeys() ([]ssh.Signer, error) {
-	_, ed, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	rs, err := rsaKey()
-	if err != nil {
-		return nil, err
-	}
-	var keys []ssh.Signer
-	for _, k := range []any{ec, ed, rs} {
-		s, err := ssh.NewSignerFromKey(k)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, s)
-	}
-	return keys, nil
-}
 
 // Usage implements [pveapi.Backend].
 func (b *Backend) Usage(_ context.Context, vmid int) (pveapi.Usage, error) {
