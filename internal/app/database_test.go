@@ -20,17 +20,32 @@ import (
 // secrets of every kind.
 type databaseWorld struct {
 	*tinyWorld
-	key ssh.Signer
+	private string // the key that root logs in with, as the stack file has it
+	key     ssh.Signer
+}
+
+// newShellWorld is a world without an app, of whose guest the test has the key.
+func newShellWorld(t *testing.T, kinds ...guestKind) *databaseWorld {
+	t.Helper()
+	w := &databaseWorld{tinyWorld: &tinyWorld{world: newWorld(t, kinds...)}}
+	w.newKey()
+	return w
+}
+
+// newKey makes the key and keeps it as a secret.
+func (w *databaseWorld) newKey() {
+	w.t.Helper()
+	w.private, _ = newKey(w.t)
+	w.secret("ssh_key", w.private)
+	var err error
+	w.key, err = ssh.ParsePrivateKey([]byte(w.private))
+	w.must(err)
 }
 
 func newDatabaseWorld(t *testing.T, repo string, kinds ...guestKind) *databaseWorld {
 	t.Helper()
 	w := &databaseWorld{tinyWorld: newTinyWorld(t, repo, kinds...)}
-	private, _ := newKey(t)
-	w.secret("ssh_key", private)
-	var err error
-	w.key, err = ssh.ParsePrivateKey([]byte(private))
-	w.must(err)
+	w.newKey()
 	w.secret("db_password", "database password")
 	stack := tinyStack(fmt.Sprintf(`{git: "ssh://git@%s/%s.git", key: "${secret.deploy_key}", host_key: "%s"}
       postgres: {password: "${secret.db_password}", backup: {keep: 3}}

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/org/appstack-action/internal/report"
 )
 
@@ -20,10 +18,10 @@ import (
 func TestThinPath(t *testing.T) { onEveryKind(t, true, testThinPath) }
 
 func testThinPath(t *testing.T, kind guestKind) {
-	w := newWorld(t, kind)
+	w := newShellWorld(t, kind)
 	const stack = `    guest: {template: debian-12-warm, cores: 1, memory: 512, disk: 6}
     base: {packages: [tree]}`
-	w.stack(stack)
+	w.addr = w.stack(stack)
 	first := w.ok("apply")
 	if first[0].Status != report.Live {
 		t.Errorf("the first run ends %s", first[0].Status)
@@ -44,6 +42,7 @@ func testThinPath(t *testing.T, kind guestKind) {
 	if again := w.ok("apply"); again[0].Status != report.Unchanged {
 		t.Errorf("the run after the change ends %s:\n%s", again[0].Status, again[0].Plan)
 	}
+	w.guardsLiveAddress(first[0])
 	if gone := w.ok("destroy"); gone[0].Status != report.Destroyed {
 		t.Errorf("destroy ends %s", gone[0].Status)
 	}
@@ -54,16 +53,11 @@ func testThinPath(t *testing.T, kind guestKind) {
 func TestNodeApp(t *testing.T) { onEveryKind(t, false, testNodeApp) }
 
 func testNodeApp(t *testing.T, kind guestKind) {
-	w := &databaseWorld{tinyWorld: &tinyWorld{world: newWorld(t, kind)}}
+	w := newShellWorld(t, kind)
 	log := &heardTB{TB: t}
 	w.log.t = log
 	source, sha := w.repository(kind.repo("org/shop"), "shop")
-	private, _ := newKey(t)
-	w.secret("ssh_key", private)
-	var err error
-	w.key, err = ssh.ParsePrivateKey([]byte(private))
-	w.must(err)
-	canaries := map[string]string{"api key": "canary" + rand.Text(), "age identity": w.identity, "ssh key": strings.Split(private, "\n")[3]}
+	canaries := map[string]string{"api key": "canary" + rand.Text(), "age identity": w.identity, "ssh key": strings.Split(w.private, "\n")[3]}
 	w.secret("api_key", canaries["api key"])
 	w.addr = w.stack(fmt.Sprintf(`    guest: {template: debian-12-warm, cores: 2, memory: 1024, disk: 8}
     env_vars: {API_KEY: "${secret.api_key}"}
