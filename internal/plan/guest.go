@@ -11,7 +11,7 @@ import (
 
 // OnHypervisor tells whether the step is Proxmox's, and not one inside the guest.
 func (s Step) OnHypervisor() bool {
-	return slices.Contains([]string{"guest", "config", "disk", "ha", "pool"}, s.Resource.Kind)
+	return slices.Contains([]string{"guest", "config", "cloudinit", "disk", "ha", "pool"}, s.Resource.Kind)
 }
 
 // diffGuest adds the steps on the hypervisor.
@@ -208,6 +208,9 @@ func (d *guestDiff) power() {
 	if d.want.MayRestart {
 		d.add(Restart, "guest", d.name, "for "+keys, d.restartEffect())
 		return
+	}
+	if b := d.have.Block; b != nil && b.Stale {
+		d.add(Set, "cloudinit", "drive", "it was not written when "+strings.Join(b.Waits, ", ")+" changed", Hot)
 	}
 	d.note("%s: in force when the guest restarts, which the stack does not allow now (`restart: allowed`)", keys)
 }

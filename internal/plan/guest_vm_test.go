@@ -10,6 +10,27 @@ var vmPlans = []guestPlan{
 		plan: "shop/dev: no changes\n",
 	},
 	{
+		name: "kvm: a cloud-init drive that was not written", vm: true,
+		edit: func(h, w *machine.Guest) {
+			h.Block.Waits, h.Block.Stale, w.MayRestart = []string{"nameserver"}, true, false
+			h.Config["nameserver"], w.Config["nameserver"] = "10.0.10.1", "10.0.10.1"
+		},
+		plan: "" +
+			"shop/dev: 0 to add, 1 to change, 0 to remove\n" +
+			"  ~ set cloudinit drive: it was not written when nameserver changed\n" +
+			"  note: nameserver: in force when the guest restarts, which the stack does not allow now (`restart: allowed`)\n",
+	},
+	{
+		name: "kvm: a cloud-init drive that the restart writes", vm: true,
+		edit: func(h, w *machine.Guest) {
+			h.Block.Waits, h.Block.Stale, w.MayRestart = []string{"nameserver"}, true, true
+			h.Config["nameserver"], w.Config["nameserver"] = "10.0.10.1", "10.0.10.1"
+		},
+		plan: "" +
+			"shop/dev: 0 to add, 0 to change, 0 to remove, 1 to restart\n" +
+			"  > restart guest 101: for nameserver (reboot)\n",
+	},
+	{
 		name: "kvm: host keys that are not pinned yet", vm: true,
 		edit: func(h, _ *machine.Guest) { h.Block.HostKeys = nil },
 		plan: "" +

@@ -109,6 +109,8 @@ func (a *application) do(ctx context.Context, steps []plan.Step) (err error) {
 		}
 	case plan.Resource{Kind: "disk", Name: string(plan.Grow)}:
 		err = a.grow(ctx, s)
+	case plan.Resource{Kind: "cloudinit", Name: string(plan.Set)}:
+		err = a.regenerate(ctx)
 	case plan.Resource{Kind: "pool", Name: string(plan.Set)}:
 		err = a.setPool(ctx)
 	case plan.Resource{Kind: "ha", Name: string(plan.Add)}, plan.Resource{Kind: "ha", Name: string(plan.Remove)}:
@@ -136,7 +138,7 @@ func (a *application) powered(ctx context.Context, verb func(context.Context, *m
 	if err != nil || len(now.Block.Waits) == 0 && slices.Equal(keys, now.Block.HostKeys) {
 		return err
 	}
-	a.now, err = a.Record(ctx, now, func(b *machine.Block) { b.HostKeys, b.Waits = keys, nil })
+	a.now, err = a.Record(ctx, now, func(b *machine.Block) { b.HostKeys, b.Waits, b.Stale = keys, nil, false })
 	return err
 }
 
@@ -177,8 +179,10 @@ func (a *application) configure(ctx context.Context, steps []plan.Step) error {
 		return err
 	}
 	a.now = after
-	if err := a.regenerate(ctx, steps); err != nil {
-		return err
+	if after.Running && !a.want.MayRestart && after.Block != nil && after.Block.Stale {
+		if err := a.regenerate(ctx); err != nil {
+			return err
+		}
 	}
 	for _, s := range steps {
 		if _, waits := after.Pending[s.Resource.Name]; waits && s.Effect == plan.Hot {
@@ -190,7 +194,8 @@ func (a *application) configure(ctx context.Context, steps []plan.Step) error {
 
 // noteWaits makes the change note, in the same write, which cloud-init keys of a virtual
 // machine wait for its next boot: Proxmox does not list them as pending, and this run may
-// die before the boot, or before it has seen the host keys that cloud-init makes then.
+// die before the boot, or before it has seen the host keys that cloud-init makes then. Of
+// a running one, neither does Proxmox tell whether its drive has been written since.
 func (a *application) noteWaits(ch *change) {
 	if a.now.Kind != machine.KVM {
 		return
@@ -210,6 +215,7 @@ func (a *application) noteWaits(ch *change) {
 		b.Waits = append(b.Waits, keys...)
 		slices.Sort(b.Waits)
 		b.Waits = slices.Compact(b.Waits)
+		b.Stale = a.now.Running
 		if former == nil {
 			return nil
 		}
@@ -220,14 +226,13 @@ func (a *application) noteWaits(ch *change) {
 // regenerate writes the cloud-init drive of a virtual machine that is not restarted now:
 // Proxmox itself does so when QEMU starts, but not when the guest boots from inside
 // (qemu-server, vm_start_nolock).
-func (a *application) regenerate(ctx context.Context, steps []plan.Step) error {
-	if a.now.Kind != machine.KVM || !a.now.Running || a.want.MayRestart {
-		return nil
+func (a *application) regenerate(ctx context.Context) error {
+	err := a.call(ctx, http.MethodPut, guestPath(a.now)+"/cloudinit", nil, nil)
+	if err != nil {
+		return err
 	}
-	if !slices.ContainsFunc(steps, func(s plan.Step) bool { return slices.Contains(machine.CloudInit, s.Resource.Name) }) {
-		return nil
-	}
-	return a.call(ctx, http.MethodPut, guestPath(a.now)+"/cloudinit", nil, nil)
+	a.now, err = a.Record(ctx, a.now, func(b *machine.Block) { b.Stale = false })
+	return err
 }
 
 // describe makes the change write appstack's block; where a creation was cut short,

@@ -210,3 +210,50 @@ func TestVMCloudInitWaits(t *testing.T) {
 	must(t, c, want, "shop/dev: 0 to add, 0 to change, 0 to remove, 1 to restart\n  > restart guest 101: for nameserver (reboot)\n")
 	must(t, c, want, noChanges)
 }
+
+// A cloud-init drive that a run did not come to write is written by the next: a guest that
+// boots from inside finds what the stack says.
+func TestVMDriveIsWrittenByTheNext(t *testing.T) {
+	l := newVMLab(t)
+	c, want := l.client(), wantedVM()
+	must(t, c, want, vmCreated)
+	want.Config["nameserver"], want.MayRestart = "10.99.0.2", false
+	if err := l.Inject(pveapi.Fault{Method: "PUT", Path: "/nodes/*/qemu/101/cloudinit", Times: -1, Status: 500, Reason: "storage is not online"}); err != nil {
+		t.Fatal(err)
+	}
+	c.Refresh()
+	if _, _, err := cycle(t.Context(), c, want, plan.Policy{}); err == nil || !strings.Contains(err.Error(), "storage is not online") {
+		t.Fatalf("%v", err)
+	}
+	l.ClearFaults()
+	const waits = "  note: nameserver: in force when the guest restarts, which the stack does not allow now (`restart: allowed`)\n"
+	must(t, c, want, "shop/dev: 0 to add, 1 to change, 0 to remove\n  ~ set cloudinit drive: it was not written when nameserver changed\n"+waits)
+	if g, _ := l.backend.Guest(101); !strings.Contains(g.Drive["network-config"], "10.99.0.2") {
+		t.Errorf("the drive says %q", g.Drive)
+	}
+	must(t, c, want, noChanges+waits)
+}
+
+// Where the guest agent stays silent after a boot, the pinned host keys stay: SSH tells
+// whether they are still the guest's.
+func TestVMKeysWithoutAgent(t *testing.T) {
+	l := newVMLab(t)
+	c, want := l.client(), wantedVM()
+	created := must(t, c, want, vmCreated)
+	if err := l.Inject(pveapi.Fault{Path: "/nodes/*/qemu/101/agent/file-read", Times: -1, Status: 500, Reason: "QEMU guest agent is not running"}); err != nil {
+		t.Fatal(err)
+	}
+	c.times.agent = 10 * c.times.backoff
+	want.Config["nameserver"] = "10.99.0.2"
+	now := must(t, c, want, "shop/dev: 0 to add, 1 to change, 0 to remove, 1 to restart\n  ~ set config nameserver: none → 10.99.0.2 (reboot)\n"+
+		"  > restart guest 101: for nameserver (reboot)\n")
+	if !slices.Equal(now.Block.HostKeys, created.Block.HostKeys) || len(now.Block.Waits) > 0 || now.Block.Stale {
+		t.Errorf("pinned %q, waits %q, stale %v; it was %q", now.Block.HostKeys, now.Block.Waits, now.Block.Stale, created.Block.HostKeys)
+	}
+	must(t, c, want, noChanges)
+
+	_, err := c.HostKeys(t.Context(), now)
+	if silent, ok := errors.AsType[*NoHostKeysError](err); !ok || silent.Hint() == "" {
+		t.Errorf("asked for the keys themselves: %v", err)
+	}
+}

@@ -17,6 +17,8 @@ func changeNeeds(steps []plan.Step, have, want *machine.Guest) []need {
 		switch kind, name := s.Resource.Kind, s.Resource.Name; {
 		case s.Verb == plan.Recreate:
 			return needs(want)
+		case kind == "cloudinit":
+			add(guest, "VM.Config.Cloudinit")
 		case kind == "disk":
 			add(guest, "VM.Config.Disk")
 		case s.Verb == plan.Start || s.Verb == plan.Restart:

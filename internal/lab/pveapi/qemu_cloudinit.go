@@ -21,7 +21,8 @@ func cloudDrive(conf map[string]string) string {
 	return ""
 }
 
-// getCloudInit is GET …/cloudinit: the options that cloud-init sees, and what waits.
+// getCloudInit is GET …/cloudinit: the options that cloud-init sees but the addresses,
+// which Proxmox leaves out.
 func getCloudInit(c *call) (any, error) {
 	g, err := c.guest()
 	if err != nil {
@@ -30,7 +31,7 @@ func getCloudInit(c *call) (any, error) {
 	rows := []map[string]any{}
 	cur := c.restrict(g, g.Conf.Current)
 	for _, k := range cur.Keys() {
-		if cloudOptions[k] && k != "ciupgrade" || isIPConfig.MatchString(k) && c.isRunning(g.VMID) {
+		if cloudOptions[k] && k != "ciupgrade" {
 			rows = append(rows, map[string]any{"key": k, "value": cur[k]})
 		}
 	}

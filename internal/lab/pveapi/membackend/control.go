@@ -16,7 +16,8 @@ type Guest struct {
 	Running        bool
 	Hung           bool // its init does not react
 	Files          map[string]string
-	Scripts        []string // what was run in it, but for reading files
+	Scripts        []string          // what was run in it, but for reading files
+	Drive          map[string]string // a VM's cloud-init drive, its files by name
 }
 
 // Slow makes Create and Start take that long, so that a test can look at one in progress.

@@ -41,7 +41,6 @@ type machine struct {
 	snapshots map[string]map[string]string
 	pid, boot int
 	listens   time.Time         // since when its sshd does
-	drive     map[string]string // a VM's cloud-init drive
 	instance  string            // what cloud-init took the VM for at its last boot
 }
 

@@ -61,7 +61,7 @@ func (b *Backend) Clone(_ context.Context, vmid, newid int, snapshot string, _ f
 		files = m.snapshots[snapshot]
 	}
 	n := &machine{Guest: m.Guest, size: m.size, snapshots: map[string]map[string]string{}}
-	n.Running, n.Hung, n.Files, n.Config = false, false, maps.Clone(files), maps.Clone(m.Config)
+	n.Running, n.Hung, n.Files, n.Config, n.Drive = false, false, maps.Clone(files), maps.Clone(m.Config), nil
 	if n.Files == nil {
 		n.Files = map[string]string{}
 	}

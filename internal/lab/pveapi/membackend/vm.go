@@ -20,7 +20,7 @@ func (b *Backend) Insert(_ context.Context, vmid int, drive map[string]string) e
 	defer b.mu.Unlock()
 	m, err := b.get(vmid)
 	if err == nil {
-		m.drive = maps.Clone(drive)
+		m.Drive = maps.Clone(drive)
 	}
 	return err
 }
@@ -32,15 +32,15 @@ const result = "/run/cloud-init/result.json"
 // for a new instance: those of an image are everybody's.
 func (m *machine) cloudInit() {
 	delete(m.Files, result)
-	if m.drive == nil {
+	if m.Drive == nil {
 		return
 	}
-	if id := m.drive["meta-data"]; id != m.instance {
+	if id := m.Drive["meta-data"]; id != m.instance {
 		if keys, err := hostKeys(); err == nil {
 			m.instance, m.HostKeys = id, keys
 		}
 	}
-	_, keys, _ := strings.Cut(m.drive["user-data"], "ssh_authorized_keys:\n")
+	_, keys, _ := strings.Cut(m.Drive["user-data"], "ssh_authorized_keys:\n")
 	m.AuthorizedKeys = ""
 	for line := range strings.Lines(keys) {
 		key, ok := strings.CutPrefix(line, "  - ")
