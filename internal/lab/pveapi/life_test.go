@@ -116,9 +116,9 @@ func (l *lab) eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// TestVirtualMachineLife makes a template from a cloud image and clones it, as a user does.
-func TestVirtualMachineLife(t *testing.T) {
-	l := newLab(t, pveapi.Options{})
+// templateVM makes the VM template 9000 from a cloud image.
+func (l *lab) templateVM(t *testing.T) {
+	t.Helper()
 	dir, err := l.TemplateDir("pve1", "local")
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +135,12 @@ func TestVirtualMachineLife(t *testing.T) {
 		"ide2": {"local-lvm:cloudinit"}, "net0": {"virtio,bridge=vmbr0"}, "agent": {"1"}, "boot": {"order=scsi0"},
 	})
 	l.task(t, "OK", "POST", "/nodes/pve1/qemu/9000/template", url.Values{})
+}
+
+// TestVirtualMachineLife makes a template from a cloud image and clones it, as a user does.
+func TestVirtualMachineLife(t *testing.T) {
+	l := newLab(t, pveapi.Options{})
+	l.templateVM(t)
 	l.task(t, "OK", "POST", "/nodes/pve1/qemu/9000/clone", url.Values{"newid": {"201"}, "name": {"shop-dev"}, "full": {"1"}})
 	key := "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICs2eE7Xo2u+d/sQbmwQK+jterZqRupHkGnOkc0FH99b ops@example.org"
 	if r := l.call(t, "PUT", "/nodes/pve1/qemu/201/config", url.Values{

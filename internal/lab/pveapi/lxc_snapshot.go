@@ -196,10 +196,12 @@ func (s *Server) restore(g *guest, snap guestconf.Section, name string) {
 	cur["parent"] = name
 	g.Conf.Current, g.Conf.Pending = cur, guestconf.Section{}
 	for _, o := range cur.Keys() {
-		if v := s.volume(g.Node, volumeOf(cur[o])); v != nil && isMount.MatchString(o) {
-			if mp, err := s.parseOption("lxc", o, cur[o]); err == nil {
-				v.Size, _ = parseSize(mp["size"])
-			}
+		v := s.volume(g.Node, volumeOf(cur[o]))
+		if v == nil || !isMount.MatchString(o) && !isDrive.MatchString(o) {
+			continue
+		}
+		if disk, err := s.parseOption(g.Type, o, cur[o]); err == nil && disk["size"] != "" {
+			v.Size, _ = parseSize(disk["size"])
 		}
 	}
 }
