@@ -34,11 +34,11 @@ func requireQEMU(t *testing.T) {
 		t.Skip("a real virtual machine boots for minutes where it is emulated: make torture (APPSTACK_TORTURE=1)")
 	}
 	if os.Getuid() != 0 {
-		t.Skip("not root: debootstrap makes the virtual machine's disk")
+		t.Skip("not root: mmdebstrap makes the virtual machine's disk")
 	}
-	for program, pkg := range map[string]string{"qemu-system-x86_64": "qemu-system-x86", "genisoimage": "genisoimage", "debootstrap": "debootstrap"} {
+	for program, pkg := range map[string]string{"qemu-system-x86_64": "qemu-system-x86", "genisoimage": "genisoimage", "mmdebstrap": "mmdebstrap"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is missing: apt-get install --no-install-recommends qemu-system-x86 genisoimage debootstrap (here: %s)", program, pkg)
+			t.Skipf("%s is missing: apt-get install --no-install-recommends qemu-system-x86 genisoimage mmdebstrap (here: %s)", program, pkg)
 		}
 	}
 }

@@ -22,8 +22,9 @@ cp --archive "$temp/root/." "$root"
 ! mountpoint --quiet "$temp" || umount "$temp"
 rm --recursive --one-file-system "$temp"`
 
-// bootstrap fills root with a minimal Debian.
-func bootstrap(ctx context.Context, root, codename string, sources AptSources, progress func(string)) error {
+// bootstrap fills root with a minimal Debian and the packages, whose names have commas
+// between them.
+func bootstrap(ctx context.Context, root, codename, packages string, sources AptSources, progress func(string)) error {
 	args := []string{"-euc", bootstrapScript, root, codename, packages}
 	for line := range strings.Lines(sources.List) {
 		args = append(args, strings.TrimSpace(line))

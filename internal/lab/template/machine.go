@@ -22,9 +22,9 @@ const machinePackages = "systemd,systemd-sysv,udev,dbus,openssh-server,iproute2,
 const machineSize = 3 << 30
 
 // BuildMachine returns a machine of that Debian release in cache, building it if it is not
-// there, which takes about two minutes. It needs root and debootstrap.
+// there, which takes about two minutes. It needs root and mmdebstrap.
 func BuildMachine(ctx context.Context, cache, codename string, progress func(string)) (Machine, error) {
-	recipe := sha256.Sum256(fmt.Append(nil, codename, machinePackages, machineSize))
+	recipe := sha256.Sum256(fmt.Append(nil, codename, machinePackages, machineSize, recipeVersion))
 	dir := filepath.Join(cache, "machine", fmt.Sprintf("%x", recipe)[:12])
 	m := Machine{filepath.Join(dir, "vmlinuz"), filepath.Join(dir, "initrd.img"), filepath.Join(dir, "disk.img")}
 	unlock, err := lock(ctx, m.Disk)
@@ -51,8 +51,7 @@ func (m Machine) build(ctx context.Context, codename string, progress func(strin
 		return err
 	}
 	defer os.RemoveAll(root)
-	args := []string{"--variant=minbase", "--include=" + machinePackages, codename, root, sources.Mirror}
-	if err := stream(contained(ctx, "debootstrap", args...), progress); err != nil {
+	if err := bootstrap(ctx, root, codename, machinePackages, sources, progress); err != nil {
 		return err
 	}
 	if err := clear(root); err != nil {

@@ -172,7 +172,7 @@ func (t Template) begin(ctx context.Context, root, cache string, progress func(s
 	if err != nil {
 		return err
 	}
-	if err := bootstrap(ctx, root, t.Codename, sources, progress); err != nil {
+	if err := bootstrap(ctx, root, t.Codename, packages, sources, progress); err != nil {
 		return err
 	}
 	return customize(ctx, root, sources)
