@@ -33,3 +33,16 @@ func (w *databaseWorld) guardsLiveAddress(dev report.Report) {
 		}
 	}
 }
+
+// readsKeysAgain gives a virtual machine other SSH host keys than the pinned ones, as
+// cloud-init does at a boot after its drive has changed: they are asked of the guest agent.
+func (w *databaseWorld) readsKeysAgain() {
+	w.t.Helper()
+	w.shell("rm /etc/ssh/ssh_host_* && ssh-keygen -q -A && systemctl restart ssh", "")
+	if r := w.ok("apply"); steps(r[0].Plan) != "set config description" || !strings.Contains(r[0].Plan.String(), "SSH host keys: other ones since cloud-init ran again") {
+		w.t.Errorf("with new host keys:\n%s", r[0].Plan)
+	}
+	if r := w.ok("apply"); r[0].Status != report.Unchanged {
+		w.t.Errorf("after its host keys were read again, the run ends %s:\n%s", r[0].Status, r[0].Plan)
+	}
+}

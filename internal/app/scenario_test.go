@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/report"
 )
 
@@ -43,6 +44,9 @@ func testThinPath(t *testing.T, kind guestKind) {
 		t.Errorf("the run after the change ends %s:\n%s", again[0].Status, again[0].Plan)
 	}
 	w.guardsLiveAddress(first[0])
+	if kind.kind == machine.KVM {
+		w.readsKeysAgain()
+	}
 	if gone := w.ok("destroy"); gone[0].Status != report.Destroyed {
 		t.Errorf("destroy ends %s", gone[0].Status)
 	}
