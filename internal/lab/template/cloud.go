@@ -12,8 +12,10 @@ var cloudPackages = []string{"cloud-init", "resolvconf"}
 
 // cloudFiles are the files of a cloud image that its packages do not bring. The guest
 // agent talks over a serial port, which the container that plays the VM does not have:
-// a unit of the same name stands for it, and the lab's API answers while that runs.
+// a unit of the same name stands for it, and the lab's API answers while that runs. The
+// package sources stay those of the machine: cloud-init would write Debian's own.
 var cloudFiles = [][2]string{
+	{"etc/cloud/cloud.cfg.d/90_lab.cfg", "apt: {preserve_sources_list: true}\n"},
 	{"etc/network/interfaces", "auto lo\niface lo inet loopback\n\nsource /etc/network/interfaces.d/*\n"},
 	{"etc/systemd/system/qemu-guest-agent.service", `[Unit]
 Description=Stands for the QEMU guest agent
