@@ -33,6 +33,7 @@ func (r *rig) first(ctx context.Context) error {
 		return err
 	}
 	r.clear("first")
+	r.clear("memory-first")
 	who := []string{"appstack", "floor"}
 	for _, v := range r.rivals() {
 		if r.every || v.name == "pipelining" {
@@ -40,12 +41,18 @@ func (r *rig) first(ctx context.Context) error {
 		}
 	}
 	for round := range r.runs {
-		for _, one := range who {
+		for i, one := range who {
+			if i > 1 && round >= r.slow {
+				continue
+			}
 			s, err := r.firstOf(ctx, one, fmt.Sprintf("n%d-%s", round, one), sha)
 			if err != nil {
 				return fmt.Errorf("%s: %w", one, err)
 			}
 			r.take("first", one, s)
+			if one == "appstack" {
+				r.add("memory-first/appstack", "MB", s.peak)
+			}
 		}
 	}
 	r.found.Stages["first"] = results.MedianStages(r.spent)

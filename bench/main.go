@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -51,6 +52,7 @@ type bench struct {
 	root  string // of the repository
 	work  string // temporary files
 	runs  int
+	slow  int // samples of Ansible, which takes long
 	found *results.Results
 	head  string // appstack's commit
 	bin   string // the program that is measured
@@ -100,6 +102,7 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	wanted := flags.String("parts", "", "parts to run, separated by commas; default all")
 	runs := flags.Int("runs", 5, "samples of each series")
+	slow := flags.Int("ansible-runs", 0, "samples of each series of Ansible's; default as many as of the others")
 	file := flags.String("results", "bench/results.json", "where the samples are kept")
 	document := flags.String("page", "docs/performance.md", "where the page is written")
 	every := flags.Bool("every", false, "measure each of Ansible's ways at each work, not only where it is quick")
@@ -121,7 +124,7 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		b := &bench{runs: *runs, found: found, every: *every, more: *more, keep: *keep, before: *before, works: *works, ways: *ways}
+		b := &bench{runs: *runs, slow: min(cmp.Or(*slow, *runs), *runs), found: found, every: *every, more: *more, keep: *keep, before: *before, works: *works, ways: *ways}
 		if err := errors.Join(b.measure(ctx, chosen, *file), b.end()); err != nil {
 			return err
 		}

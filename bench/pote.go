@@ -76,13 +76,16 @@ func (r *rig) pote(ctx context.Context) error {
 		}
 	}
 	r.clear("pote-noop")
-	for range r.runs {
+	for round := range r.runs {
 		s, err := ours("unchanged")
 		if err != nil {
 			return err
 		}
 		r.take("pote-noop", "appstack", s)
 		for _, v := range r.rivals() {
+			if round >= r.slow {
+				continue
+			}
 			if s, err = unchanged(play(v)); err != nil {
 				return fmt.Errorf("%s: %w", v.name, err)
 			}

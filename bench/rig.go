@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -18,13 +17,12 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"filippo.io/age/armor"
-	"go.yaml.in/yaml/v4"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/org/appstack-action/bench/results"
 	"github.com/org/appstack-action/internal/lab"
 	"github.com/org/appstack-action/internal/lab/gitrepo"
+	"github.com/org/appstack-action/internal/lab/runner/stage"
 	apps "github.com/org/appstack-action/internal/lab/sample"
 	"github.com/org/appstack-action/internal/lab/template"
 )
@@ -218,30 +216,13 @@ projects:
 			b.WriteString("}\n")
 		}
 	}
-	sealed, err := seal(r.identity.Recipient(), r.secrets)
+	sealed, err := stage.Seal(r.identity.Recipient(), r.secrets)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(r.dir, "appstack.yaml"), []byte(b.String()), 0o644),
 		os.WriteFile(filepath.Join(r.dir, "secrets.yaml.age"), sealed, 0o644))
-}
-
-// seal encrypts values for a reader.
-func seal(to age.Recipient, values map[string]string) ([]byte, error) {
-	text, err := yaml.Marshal(values)
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	armored := armor.NewWriter(&out)
-	w, err := age.Encrypt(armored, to)
-	if err != nil {
-		return nil, err
-	}
-	_, err = w.Write(text)
-	err = errors.Join(err, w.Close(), armored.Close())
-	return out.Bytes(), err
 }
 
 // trust notes the host key of a guest for OpenSSH's client.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"filippo.io/age"
+
+	"github.com/org/appstack-action/internal/lab/runner/stage"
 )
 
 // start measures what the program takes by itself.
@@ -18,7 +20,7 @@ func start(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := seal(identity.Recipient(), map[string]string{"proxmox_token": "none"})
+	sealed, err := stage.Seal(identity.Recipient(), map[string]string{"proxmox_token": "none"})
 	if err != nil {
 		return err
 	}

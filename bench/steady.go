@@ -159,9 +159,12 @@ func (r *rig) take(name, who string, s sample) {
 	}
 }
 
-// rivalsIn are those that a work is measured with: each of them where that is quick or
-// wanted, else the fastest that needs no other package.
-func (t *trio) rivalsIn(name string) []rival {
+// rivalsIn are those that a round of a work is measured with: each of them where that is
+// quick or wanted, else the fastest that needs no other package.
+func (t *trio) rivalsIn(name string, round int) []rival {
+	if round >= t.slow {
+		return nil
+	}
 	if name == "noop" || t.every {
 		return t.rivals()
 	}
@@ -172,7 +175,7 @@ func (t *trio) rivalsIn(name string) []rival {
 	return []rival{v}
 }
 
-func (t *trio) noop(ctx context.Context, name string, _ int) error {
+func (t *trio) noop(ctx context.Context, name string, round int) error {
 	s, err := t.converge(ctx, "unchanged")
 	if err != nil {
 		return err
@@ -182,7 +185,7 @@ func (t *trio) noop(ctx context.Context, name string, _ int) error {
 		return err
 	}
 	t.take(name, "floor", s)
-	for _, v := range t.rivalsIn(name) {
+	for _, v := range t.rivalsIn(name, round) {
 		if s, err = unchanged(t.play(ctx, v)); err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
 		}
@@ -204,7 +207,7 @@ func (t *trio) variable(ctx context.Context, name string, round int) error {
 		return err
 	}
 	t.take(name, "floor", s)
-	for _, v := range t.rivalsIn(name) {
+	for _, v := range t.rivalsIn(name, round) {
 		t.greeting += "-" + v.name
 		if s, err = changed(t.play(ctx, v)); err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
@@ -238,7 +241,7 @@ func (t *trio) deploy(ctx context.Context, name string, round int) (err error) {
 		}
 		t.take(name, who, s)
 	}
-	for _, v := range t.rivalsIn(name) {
+	for _, v := range t.rivalsIn(name, round) {
 		if err := next(t.ansible, v.name); err != nil {
 			return err
 		}

@@ -398,7 +398,7 @@ func TestFirstDeployFails(t *testing.T) {
 func TestDeployKilled(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{
-		"fetched", "checked-out", "built", "migrated", "before-switch", "after-switch", "redirected-web", "restarted-web",
+		"fetched", "checked-out", "built", "migrated", "before-switch", "after-switch", "redirected", "restarted",
 	} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
@@ -408,7 +408,7 @@ func TestDeployKilled(t *testing.T) {
 			if got, _ := s.run([]string{"APPSTACK_CRASH=" + at}, next); got != 137 {
 				t.Fatalf("exit status %d: the run was not killed at %s", got, at)
 			}
-			if at == "restarted-web" {
+			if at == "restarted" {
 				s.serves("new hello")
 			} else {
 				s.serves("old hello")

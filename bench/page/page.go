@@ -91,11 +91,11 @@ func groups(r *results.Results) []group {
 // row is a line of a table.
 type row []string
 
-// table has a title, a head and rows.
+// table has a title, what to know of it, a head and rows.
 type table struct {
-	Title string
-	Head  row
-	Rows  []row
+	Title, Note string
+	Head        row
+	Rows        []row
 }
 
 // Markdown returns the table as text.
@@ -132,6 +132,9 @@ func workTables(r *results.Results) []table {
 			s, ok := r.Series[name]
 			if !ok {
 				continue
+			}
+			if s.Commit != r.Versions["appstack"] {
+				t.Note = "Measured with appstack at the commit " + s.Commit + "."
 			}
 			t.Rows = append(t.Rows, row{one.Name, duration(s.Median()), duration(s.Min()), duration(s.Max()), fmt.Sprint(len(s.Samples)), times(s.Median() / ours)})
 		}

@@ -56,6 +56,8 @@ func Targets() []Target {
 		{"first configure over Ansible with pipelining", 0.6, false, "×", ratio("first/appstack", "first/pipelining")},
 		{"16 environments over one, no-op", 6, false, "×", ratio("many/appstack-16", "many/appstack-1")},
 		{"16 environments, no-op: faster than Ansible with 16 forks", 30, true, "×", ratio("many/pipelining-16", "many/appstack-16")},
+		{"peak memory of a first configure", 40, false, "MB", median("memory-first/appstack")},
+		{"peak memory of a no-op", 40, false, "MB", median("memory/appstack")},
 		{"memory of each further environment", 1, false, "MB", difference("scale-memory/100", "scale-memory/1", 99)},
 		{"peak memory at 100 environments", 60, false, "MB", median("scale-memory/100")},
 		{"bytes on the wire of a no-op over Ansible with pipelining", 0.02, false, "×", ratio("bytes/appstack", "bytes/pipelining")},

@@ -127,7 +127,7 @@ func TestShop(t *testing.T) {
 func (p *place) killedWhileRedirected(sha string) {
 	p.t.Helper()
 	const left = "; iptables-save | grep -c appstack-handover; ls /run/systemd/system | grep -c appstack-next; true"
-	out := p.guest.Run(p.t, "APPSTACK_CRASH=redirected-frontend deploy_app.sh "+sha+" </dev/null >/dev/null 2>&1; systemctl stop shop-frontend"+left)
+	out := p.guest.Run(p.t, "APPSTACK_CRASH=redirected deploy_app.sh "+sha+" </dev/null >/dev/null 2>&1; systemctl stop shop-frontend"+left)
 	if strings.HasPrefix(out, "0\n") {
 		p.t.Errorf("nothing was redirected when the run was killed: %s", out)
 	}

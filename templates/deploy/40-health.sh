@@ -36,11 +36,10 @@ EOF
 wait_healthy() {
 	clock
 	health_end=$((clock + health_timeout * 100))
-	unit_state "$1"
-	restarts_before=$restarts
-	steady_pid='' steady_since=$clock
+	restarts_before='' steady_pid='' steady_since=$clock
 	while :; do
 		unit_state "$1"
+		: "${restarts_before:=$restarts}"
 		clock
 		case $active in
 		failed | inactive)
@@ -59,8 +58,24 @@ wait_healthy() {
 			unhealthy_because "$1" "$2"
 			return 1
 		fi
-		sleep 0.1
+		doze "$2"
 	done
+}
+
+# doze PORT waits until a service on the port is worth asking again: a tenth of a second,
+# or until it listens there, which is cheap to see.
+doze() {
+	doze_port=$1
+	[ "$1" = 0 ] || doze_port=$(health_port_of "$1")
+	if [ "$doze_port" = 0 ] || listens "$doze_port"; then
+		sleep 0.1
+		return
+	fi
+	for moment in 1 2 3 4 5; do
+		sleep 0.02
+		! listens "$doze_port" || return 0
+	done
+	: "$moment"
 }
 
 # is_healthy PORT is what wait_healthy asks of an active unit.

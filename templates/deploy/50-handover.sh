@@ -1,11 +1,13 @@
 
 # --- handing over: a restart that closes no port.
 #
-# A process of the new release, the candidate, is started on a spare port and has
-# to become healthy there. Then the kernel sends new connections for the public
-# port to the spare one (iptables REDIRECT; connections that exist stay where they
-# are), the service itself is restarted, and when it is healthy the redirection is
-# taken away and the candidate ends. Outside a deploy nothing of this exists.
+# Of each service a process of the new release, the candidate, is started on a spare
+# port and has to become healthy there. Then the kernel sends new connections for the
+# public ports to the spare ones (iptables REDIRECT; connections that exist stay where
+# they are), the services themselves are restarted, and when all are healthy the
+# redirection is taken away and the candidates end. It is one hand-over for all: they
+# start beside one another, and no mix of old and new is ever waited for. Outside a
+# deploy nothing of this exists.
 
 CHAIN=appstack-handover
 
@@ -34,7 +36,7 @@ write_candidate() {
 # start_candidates starts one for each service in $1 with a port, all at once,
 # then waits for each. $candidates lists name:port.
 start_candidates() {
-	candidates=''
+	candidates='' candidate_units=''
 	for name in $1; do
 		service "$name"
 		[ "$port" != 0 ] || continue
@@ -43,13 +45,11 @@ start_candidates() {
 		spare_port "$port"
 		write_candidate "$(candidate_of "$unit")" "$spare"
 		candidates="$candidates $name:$spare"
+		candidate_units="$candidate_units $(candidate_of "$unit")"
 	done
 	[ -n "$candidates" ] || return 0
-	systemctl daemon-reload
-	for candidate in $candidates; do
-		service "${candidate%:*}"
-		systemctl start "$(candidate_of "$unit")" || :
-	done
+	# shellcheck disable=SC2086 # units
+	start_new $candidate_units
 	for candidate in $candidates; do
 		service "${candidate%:*}"
 		wait_healthy "$(candidate_of "$unit")" "${candidate#*:}" && continue
@@ -58,25 +58,34 @@ start_candidates() {
 	done
 }
 
-# stop_candidates also finds those that a killed run left.
-stop_candidates() {
-	found=''
-	for file in "$RUN"/systemd/system/appstack-next-*.service; do
-		[ -e "$file" ] || continue
-		systemctl stop "${file##*/}" || :
-		systemctl reset-failed "${file##*/}" 2>/dev/null || :
-		rm -f "$file"
-		found=yes
-	done
-	[ -z "$found" ] || systemctl daemon-reload
-	candidates=''
+# start_new starts units whose files are new. systemd reads those of units that it does
+# not have in memory as they are; for the others it has to read all of them again, which
+# takes it long.
+start_new() {
+	if systemctl show --property=NeedDaemonReload --property=LoadState "$@" | grep -q -e '=yes$' -e '=not-found$'; then
+		systemctl daemon-reload
+	fi
+	systemctl start "$@" || :
 }
 
-# user_rules FAMILY PORT SPARE prints UFW's rules for the public port, made to
-# hold for connections that are redirected to the spare one: UFW sees the port
-# that they are redirected to, and who may come in must not change.
+# stop_candidates also finds those that a killed run left.
+stop_candidates() {
+	set --
+	for file in "$RUN"/systemd/system/appstack-next-*.service; do
+		[ ! -e "$file" ] || set -- "$@" "${file##*/}"
+	done
+	candidates=''
+	[ $# -gt 0 ] || return 0
+	systemctl stop "$@" || :
+	systemctl reset-failed "$@" 2>/dev/null || :
+	for file; do rm -f "$RUN/systemd/system/$file"; done
+}
+
+# user_rules PORT SPARE takes UFW's rules for the public port, made to hold for
+# connections that are redirected to the spare one: UFW sees the port that they are
+# redirected to, and who may come in must not change.
 user_rules() {
-	"$1" -S "$2" 2>/dev/null | awk -v port="$3" -v spare="$4" -v chain="$CHAIN" '
+	awk -v port="$1" -v spare="$2" -v chain="$CHAIN" '
 		function within(list,    n, i, part, range) {
 			n = split(list, part, ",")
 			for (i = 1; i <= n; i++) {
@@ -96,19 +105,25 @@ user_rules() {
 		}'
 }
 
-# redirect PORT SPARE sends new connections to the spare port.
+# redirect sends new connections for the ports of all candidates to them, at once.
 redirect() {
-	redirect_one iptables ufw-user-input "$1" "$2" || return 1
-	[ ! -e /proc/net/if_inet6 ] || redirect_one ip6tables ufw6-user-input "$1" "$2" || return 1
+	redirect_one iptables ufw-user-input || return 1
+	[ ! -e /proc/net/if_inet6 ] || redirect_one ip6tables ufw6-user-input || return 1
 }
 
 redirect_one() {
 	command -v "$1" >/dev/null || return 1
+	ufw_rules=$("$1" -S "$2" 2>/dev/null || :)
+	nat_rules=''
 	{
 		printf '*filter\n:%s - [0:0]\n' "$CHAIN"
-		user_rules "$1" "$2" "$3" "$4"
-		printf -- '-I INPUT -j %s\nCOMMIT\n*nat\n:%s - [0:0]\n' "$CHAIN" "$CHAIN"
-		printf -- '-A %s -p tcp --dport %s -j REDIRECT --to-ports %s\n' "$CHAIN" "$3" "$4"
+		for candidate in $candidates; do
+			service "${candidate%:*}"
+			printf '%s\n' "$ufw_rules" | user_rules "$port" "${candidate#*:}"
+			nat_rules="$nat_rules-A $CHAIN -p tcp --dport $port -j REDIRECT --to-ports ${candidate#*:}
+"
+		done
+		printf -- '-I INPUT -j %s\nCOMMIT\n*nat\n:%s - [0:0]\n%s' "$CHAIN" "$CHAIN" "$nat_rules"
 		printf -- '-I PREROUTING -p tcp -m addrtype --dst-type LOCAL -j %s\n' "$CHAIN"
 		printf -- '-I OUTPUT -o lo -p tcp -m tcp ! --sport %s -j %s\nCOMMIT\n' "$(echo "$PROBE_PORTS" | tr - :)" "$CHAIN"
 	} | "$1-restore" --noflush --wait 5
@@ -122,24 +137,36 @@ redirected() {
 # unredirect takes the redirection away, wherever it stands.
 unredirect() {
 	for ipt in iptables ip6tables; do
-		command -v "$ipt" >/dev/null || continue
-		for table in nat filter; do
-			"$ipt" --wait 5 -t "$table" -S 2>/dev/null | sed -n "s/^-A \(.* -j $CHAIN\)\$/\1/p" | while read -r rule; do
-				# shellcheck disable=SC2086 # iptables printed the rule in words
-				"$ipt" --wait 5 -t "$table" -D $rule
-			done
-			"$ipt" --wait 5 -t "$table" -F "$CHAIN" 2>/dev/null || :
-			"$ipt" --wait 5 -t "$table" -X "$CHAIN" 2>/dev/null || :
+		command -v "$ipt-save" >/dev/null || continue
+		for attempt in 1 2 3; do
+			unredirect_one "$ipt" && break
+			say "warning: $ipt-restore failed, attempt $attempt"
+			sleep 0.1
 		done
 	done
 }
 
-# drain PORT waits until no connection there waits for an answer: whoever sent
+# unredirect_one FAMILY takes it out of each table in one step.
+unredirect_one() {
+	undo=$({
+		"$1-save" -t nat
+		"$1-save" -t filter
+	} 2>/dev/null | awk -v chain="$CHAIN" '
+		/^\*/ { table = $0; leads = ""; there = 0 }
+		$1 == ":" chain { there = 1 }
+		$1 == "-A" && $0 ~ (" -j " chain "$") { leads = leads "-D" substr($0, 3) "\n" }
+		$1 == "COMMIT" && there { printf "%s\n%s-F %s\n-X %s\nCOMMIT\n", table, leads, chain, chain }')
+	[ -z "$undo" ] || printf '%s\n' "$undo" | "$1-restore" --noflush --wait 5
+}
+
+# drain PORT... waits until no connection there waits for an answer: whoever sent
 # something last, over 0.2 s ago, is the server. It waits $drain seconds at most.
 drain() {
+	[ $# -gt 0 ] || return 0
+	drain_ports=$(printf ' or sport = :%s' "$@")
 	clock
 	drain_end=$((clock + drain * 100))
-	while ss -Htin state established "( sport = :$1 )" | awk '
+	while ss -Htin state established "( ${drain_ports# or } )" | awk '
 		match($0, /lastsnd:[0-9]+/) { sent = substr($0, RSTART + 8, RLENGTH - 8) + 0; got = 0
 			if (match($0, /lastrcv:[0-9]+/)) got = substr($0, RSTART + 8, RLENGTH - 8) + 0
 			if (sent < 200 || got < sent) busy = 1 }
@@ -150,52 +177,90 @@ drain() {
 	done
 }
 
-# start_all starts all services at once, in systemd's order, where nothing serves that
-# they would have to take over from.
-start_all() {
+# restart_units restarts services at once, in systemd's order.
+restart_units() {
+	restart_names=$*
+	[ -n "$restart_names" ] || return 0
 	set --
-	for name in $services; do
+	for name in $restart_names; do
 		service "$name"
 		set -- "$@" "$unit"
 	done
 	systemctl reset-failed "$@" 2>/dev/null || :
 	systemctl restart "$@" || :
-	started=yes
 }
 
-# hand_over NAME restarts one service, behind its candidate if it has one.
-hand_over() {
-	service "$1"
-	spare=''
-	for candidate in $candidates; do
-		[ "${candidate%:*}" != "$1" ] || spare=${candidate#*:}
-	done
-	if [ -n "$spare" ]; then
-		if redirect "$port" "$spare"; then
-			drain "$port"
-		else
-			unredirect
-			say "$1: no port redirection in this guest (iptables nat): its port is closed while it restarts"
-		fi
+# choose_together sets $together to the services that can be restarted at once: all
+# where nothing serves that they would have to take over from, and those that have a
+# candidate to serve meanwhile, or no port that would be closed.
+choose_together() {
+	together=''
+	if [ -z "$serving" ]; then
+		together=$services
+		return
 	fi
-	crash_here "redirected-$1"
+	[ -n "$candidates" ] || return 0
+	if ! redirect; then
+		unredirect
+		say 'no port redirection in this guest (iptables nat): the port of a service is closed while it restarts'
+		return
+	fi
+	set --
+	for candidate in $candidates; do
+		service "${candidate%:*}"
+		set -- "$@" "$port"
+		together="$together ${candidate%:*}"
+	done
+	drain "$@"
+	for name in $services; do
+		service "$name"
+		[ "$port$health_path" != 0 ] || together="$together $name"
+	done
+}
+
+# hand_over restarts all services, each behind its candidate if it has one.
+hand_over() {
+	choose_together
+	crash_here redirected
 	clock
 	restart_start=$clock
-	if [ -z "$started" ]; then
-		systemctl reset-failed "$unit" 2>/dev/null || :
-		systemctl restart "$unit" || :
-	fi
+	# shellcheck disable=SC2086 # names
+	restart_units $together
+	for name in $services; do
+		case " $together " in
+		*" $name "*) ;;
+		*)
+			clock
+			restart_start=$clock
+			restart_units "$name"
+			;;
+		esac
+		wait_restarted "$name" || return 1
+	done
+	crash_here restarted
+	end_candidates
+	wait_for_workers
+}
+
+# end_candidates gives the ports back and lets the candidates answer what they began.
+end_candidates() {
+	[ -n "$candidates" ] || return 0
+	unredirect
+	set --
+	for candidate in $candidates; do set -- "$@" "${candidate#*:}"; done
+	drain "$@"
+	stop_candidates
+}
+
+# wait_restarted NAME waits for a service that has been restarted.
+wait_restarted() {
+	service "$1"
 	[ "$port" != 0 ] || [ -n "$health_path" ] || return 0 # see wait_for_workers
 	if ! wait_healthy "$unit" "$port"; then
 		show_journal "$unit"
 		return 1
 	fi
 	say "$1: restarted and healthy ($(seconds "$restart_start"))"
-	if [ -n "$spare" ]; then
-		unredirect
-		drain "$spare"
-		systemctl stop "$(candidate_of "$unit")" || :
-	fi
 }
 
 # wait_for_workers waits for the services that only have to stay up, all of them
@@ -212,16 +277,20 @@ wait_for_workers() {
 	done
 }
 
-# settle_leftovers ends what a run that was killed left: first the service has to
-# be able to take its connections back.
+# settle_leftovers ends what a run that was killed left: first the services have to
+# be able to take their connections back.
 settle_leftovers() {
 	systemctl stop "$STEP_UNIT" 2>/dev/null || :
 	if redirected; then
+		set --
 		for name in $services; do
 			service "$name"
-			[ "$port" != 0 ] || continue
-			systemctl start "$unit" 2>/dev/null || :
-			wait_healthy "$unit" "$port" || :
+			[ "$port" = 0 ] || set -- "$@" "$unit"
+		done
+		systemctl start "$@" 2>/dev/null || :
+		for name in $services; do
+			service "$name"
+			[ "$port" = 0 ] || wait_healthy "$unit" "$port" || :
 		done
 		unredirect
 	fi

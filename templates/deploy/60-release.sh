@@ -16,6 +16,14 @@ mark() {
 
 marked() { [ -e "$app/releases/$1.$2" ]; }
 
+# complete_release marks the release that was built complete when it is on disk.
+complete_release() {
+	[ -n "$syncing" ] || return 0
+	wait "$syncing" || die 1 "cannot write $release to disk"
+	syncing=''
+	mark "$sha" ready "$built"
+}
+
 # newest_build prints the newest kept release of a commit, or the commit.
 newest_build() {
 	# shellcheck disable=SC2012 # the names are ours
@@ -23,12 +31,12 @@ newest_build() {
 	echo "${newest:-$1}"
 }
 
-# switch_link NAME RELEASE points a link at a release, atomically.
+# switch_link NAME RELEASE points a link at a release, atomically; sync "$app" makes
+# that last.
 switch_link() {
 	rm -f "$app/.$1.new"
 	ln -s "releases/$2" "$app/.$1.new"
 	mv -T "$app/.$1.new" "$app/$1"
-	sync "$app"
 }
 
 # link_services keeps /srv/app/backend leading into the release that serves.
@@ -60,27 +68,19 @@ activate() {
 		end
 	fi
 	crash_here before-switch
+	complete_release
 	begin "switch to $sha"
 	if [ "$serving" != "$sha" ]; then
 		[ -z "$serving" ] || switch_link previous "$serving"
 		switch_link current "$sha"
+		sync "$app"
 	fi
 	crash_here after-switch
 	link_services
-	started=''
-	[ -n "$serving" ] || [ -z "$services" ] || start_all
-	for name in $services; do
-		hand_over "$name" || {
-			revert
-			return $?
-		}
-		crash_here "restarted-$name"
-	done
-	wait_for_workers || {
+	hand_over || {
 		revert
 		return $?
 	}
-	stop_candidates
 	mark "$sha" live
 	end
 }
@@ -103,12 +103,10 @@ revert() {
 	fi
 	say "going back to $serving"
 	switch_link current "$serving"
+	sync "$app"
 	revert_why=$why
-	for name in $services; do
-		service "$name"
-		systemctl reset-failed "$unit" 2>/dev/null || :
-		systemctl restart "$unit" || :
-	done
+	# shellcheck disable=SC2086 # names
+	restart_units $services
 	for name in $services; do
 		service "$name"
 		wait_healthy "$unit" "$port" || say "warning: $why, in the release that served before, too"
@@ -122,8 +120,10 @@ revert() {
 # prune keeps the newest $keep releases, whatever current and previous need, and
 # nothing of those that failed or were never finished but the mark of failure.
 prune() {
+	kept_releases=" $(release_of current) $(release_of previous) "
 	for victim in "$app"/releases/*/; do
-		victim=$(basename "$victim")
+		victim=${victim%/}
+		victim=${victim##*/}
 		is_kept "$victim" && continue
 		if marked "$victim" failed || ! marked "$victim" ready; then
 			rm -f "$app/releases/$victim.ready" "$app/releases/$victim.live"
@@ -141,10 +141,11 @@ prune() {
 	done
 }
 
-is_kept() { [ "$1" = "$(release_of current)" ] || [ "$1" = "$(release_of previous)" ]; }
+is_kept() { case $kept_releases in *" $1 "*) ;; *) return 1 ;; esac; }
 
 # fail_release STATUS TEXT marks $sha bad and ends the run.
 fail_release() {
+	complete_release # it need not be built again where the fault was elsewhere
 	mark "$sha" failed "$2"
 	rm -f "$app/releases/$sha.live"
 	if [ -z "$(release_of current)" ]; then

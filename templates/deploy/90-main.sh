@@ -78,8 +78,9 @@ obtain() {
 	if [ -n "$check" ]; then
 		in_release "$release" "$check" || fail_release 4 "the check of the build: $why"
 	fi
-	sync -f "$release"
-	mark "$sha" ready "$built"
+	# What a build writes takes its time to be on disk: complete_release waits for it.
+	sync -f "$release" 8>&- 9>&- &
+	syncing=$!
 	end
 }
 
@@ -175,7 +176,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	esac
 fi
 mode=deploy sha='' credentials='' upload='' dry_run='' only='' offline=''
-candidates='' secrets='' commit=''
+candidates='' secrets='' commit='' syncing=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	-h | --help)

@@ -134,7 +134,7 @@ func (s *Stage) files(recipient age.Recipient) (gitrepo.Files, error) {
 	}
 	_, token, _ := strings.Cut(s.Lab.Info.Token, "=")
 	s.Hidden = append(s.Hidden, token, strings.Split(key, "\n")[2], s.Identity)
-	secrets, err := encrypt(recipient, values)
+	secrets, err := Seal(recipient, values)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,8 @@ projects:
 `, strings.TrimRight(project, "\n"), s.Name, s.VMID, s.Addr, s.Lab.Gateway())
 }
 
-func encrypt(to age.Recipient, values map[string]string) ([]byte, error) {
+// Seal makes an armored age file of secrets by their names, for a reader.
+func Seal(to age.Recipient, values map[string]string) ([]byte, error) {
 	text, err := yaml.Marshal(values)
 	if err != nil {
 		return nil, err
