@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -99,7 +100,27 @@ func (c *Client) wrap(err error) error {
 	case errors.As(err, &missing), errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe):
 		return &DeadError{c.address, errors.New("the machine closed it")}
 	}
+	return c.broken(err)
+}
+
+// broken makes an error of the network's a *[DeadError]: it broke off where nothing was
+// under way.
+func (c *Client) broken(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return &DeadError{c.address, op.Err}
+	}
 	return err
+}
+
+// stdin is a command's standard input.
+type stdin struct {
+	io.WriteCloser
+	client *Client
+}
+
+func (s stdin) Write(p []byte) (int, error) {
+	n, err := s.WriteCloser.Write(p)
+	return n, s.client.broken(err)
 }
 
 // Process is a command that runs on the machine. Stdout and Stderr must both be
@@ -136,9 +157,11 @@ func (c *Client) start(command string) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{client: c, session: session}
-	if p.Stdin, err = session.StdinPipe(); err != nil {
+	in, err := session.StdinPipe()
+	if err != nil {
 		return nil, err
 	}
+	p.Stdin = stdin{in, c}
 	if p.Stdout, err = session.StdoutPipe(); err != nil {
 		return nil, err
 	}

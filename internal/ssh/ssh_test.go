@@ -250,6 +250,33 @@ func TestDeadConnectionIsNoticed(t *testing.T) {
 	s.Cut()
 }
 
+// cutter is a way out whose last connection can be cut.
+type cutter struct {
+	net.Dialer
+	conn net.Conn
+}
+
+func (c *cutter) DialContext(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	c.conn, err = c.Dialer.DialContext(ctx, network, address)
+	return c.conn, err
+}
+
+func TestIdleConnectionIsCut(t *testing.T) {
+	_, o := server(t, "ed25519")
+	way := &cutter{}
+	o.Via = way
+	c, err := Dial(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	way.conn.Close()
+	var dead *DeadError
+	if _, err := c.Start(t.Context(), "true"); !errors.As(err, &dead) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestClosedConnectionIsDead(t *testing.T) {
 	s, o := server(t, "ed25519")
 	c, err := Dial(t.Context(), o)
