@@ -100,14 +100,25 @@ heard() {
 	sign=$now
 }
 
+# leave is the end of every run. One that was cut off owes systemd the reload that its
+# last step would have been, and the next run may find nothing to do.
+leave() {
+	if [ -n "$locked" ] && [ -e $state/enabled ]; then
+		systemctl daemon-reload && rm -f $state/daemon-reload $state/enabled
+	fi
+	rm -rf "$dir" $state/data.*
+}
+
 main() {
 	pid=$(sh -c 'echo $PPID')
 	trap 'exit 141' PIPE HUP INT TERM
 	mkdir -p $state && dir=$(mktemp -d /run/appstack.XXXXXX) || exit 70
-	trap 'rm -rf "$dir" $state/data.*' EXIT
+	locked=''
+	trap leave EXIT
 	clock
 	queue='' sign=$now
 	lock
+	locked=yes
 	tell ready
 	while [ -n "$queue" ] || receive; do
 		[ -n "$queue" ] || continue
