@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
@@ -160,10 +161,15 @@ func destroy(ctx context.Context, s *session) error {
 		return err
 	}
 	defer release()
-	s.report.Plan.Steps = []plan.Step{{
+	step := plan.Step{
 		Verb: plan.Destroy, Resource: plan.Resource{Kind: "guest", Name: fmt.Sprint(g.VMID)}, Cause: "asked for", Effect: plan.Destroys,
-	}}
-	if err := s.reach.proxmox.Destroy(ctx, g, s.target.Want.Guest.Block, s); err != nil {
+	}
+	s.report.Plan.Steps = []plan.Step{step}
+	s.Begin(step)
+	began := time.Now()
+	err = s.reach.proxmox.Destroy(ctx, g, s.target.Want.Guest.Block, s)
+	s.End(step, plan.Outcome{Took: time.Since(began), Err: err})
+	if err != nil {
 		return err
 	}
 	s.report.Status = report.Destroyed
