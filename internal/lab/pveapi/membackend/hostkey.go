@@ -54,7 +54,7 @@ func rsaKey() (*rsa.PrivateKey, error) {
 		phi = new(big.Int).Mul(phi, new(big.Int).Sub(p, one))
 	}
 	for {
-		e := mathrand.IntN(1<<30)<<1 | 1
+		e := mathrand.IntN(1<<23)<<1 | 1 // SSH's readers refuse more than 24 bits
 		d := new(big.Int).ModInverse(big.NewInt(int64(e)), phi)
 		if e < 3 || d == nil {
 			continue
