@@ -12,7 +12,7 @@ import (
 
 // guardsLiveAddress gives a running guest an address that its configuration does not
 // tell, and wants another environment at that address: Proxmox knows it from the
-// container's interfaces, and from the virtual machine's guest agent.
+// container's interfaces, and from the virtual machine's guest agent; and it answers there.
 func (w *databaseWorld) guardsLiveAddress(dev report.Report) {
 	w.t.Helper()
 	vmid, addr := machines.Allocate(w.t)
@@ -21,14 +21,15 @@ func (w *databaseWorld) guardsLiveAddress(dev report.Report) {
 	w.edit("branch: dev}\n", "branch: dev}\n"+qa)
 	defer w.edit(qa, "")
 	want := fmt.Sprintf("%s %d (shop-dev-%d) on node pve1 has the address %s already (live on eth0)", w.kind.name, dev.VMID, dev.VMID, addr.Addr())
+	answers := fmt.Sprintf("something answers at %s (ping) although the guest does not run", addr.Addr())
 	for _, allow := range []pve.Overrides{nil, {pve.GuardIP}} {
 		reports, err := w.run(w.t.Context(), "plan", func(r *app.Run) { r.Request.Env, r.Overrides = "qa", allow })
 		w.must(err)
 		r := reports[0]
-		if allow == nil && (r.Reason != report.Guarded || !strings.Contains(r.Error, want)) {
+		if allow == nil && (r.Reason != report.Guarded || !strings.Contains(r.Error, want) || !strings.Contains(r.Error, answers)) {
 			w.t.Errorf("beside a guest that has its address live, the plan of qa ends %s (%s): %s", r.Status, r.Reason, r.Error)
 		}
-		if allow != nil && (r.Failed() || !slices.Contains(r.Overrides, "ip-conflicts: "+want)) {
+		if allow != nil && (r.Failed() || !slices.Contains(r.Overrides, "ip-conflicts: "+want) || !slices.Contains(r.Overrides, "ip-conflicts: "+answers)) {
 			w.t.Errorf("allowed, the plan of qa ends %s: %s, and reports %q", r.Status, r.Error, r.Overrides)
 		}
 	}
