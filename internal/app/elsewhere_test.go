@@ -132,8 +132,10 @@ func (e *elsewhere) run(w *world, binary string, args ...string) (r ending, said
 
 // TestFromElsewhere runs the program where there is no way to Proxmox and to the guests
 // but a jump host, a container with Debian's own sshd.
-func TestFromElsewhere(t *testing.T) {
-	w := &tinyWorld{world: newWorld(t)}
+func TestFromElsewhere(t *testing.T) { onEveryKind(t, false, testFromElsewhere) }
+
+func testFromElsewhere(t *testing.T, kind guestKind) {
+	w := &tinyWorld{world: newWorld(t, kind)}
 	e, binary := newElsewhere(t), build(t)
 	for name, text := range tiny() {
 		w.write("app/"+name, string(text))

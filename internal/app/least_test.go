@@ -13,13 +13,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/org/appstack-action/internal/app"
 	"github.com/org/appstack-action/internal/lab/labtest"
+	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/report"
 )
 
@@ -32,26 +32,33 @@ type leastWorld struct {
 	runs int
 }
 
-// documentedCommands are those of docs/proxmox.md that make the token.
-func documentedCommands(t *testing.T) string {
+// documentedCommands are those of docs/proxmox.md that make the token: for containers, and
+// what virtual machines take beyond.
+func documentedCommands(t *testing.T, kind guestKind) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/proxmox.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, script, found := strings.Cut(string(text), "```sh\n")
-	script, _, _ = strings.Cut(script, "```")
-	if !found {
-		t.Fatal("docs/proxmox.md has no commands")
+	scripts := strings.Split(string(text), "```sh\n")
+	if len(scripts) != 3 {
+		t.Fatalf("docs/proxmox.md has commands in %d places", len(scripts)-1)
 	}
-	return script
+	var all string
+	for i, script := range scripts[1:] {
+		if i == 0 || kind.kind == machine.KVM {
+			script, _, _ = strings.Cut(script, "```")
+			all += script
+		}
+	}
+	return all
 }
 
-func newLeastWorld(t *testing.T) *leastWorld {
+func newLeastWorld(t *testing.T, kind guestKind) *leastWorld {
 	t.Helper()
-	w := &leastWorld{world: newWorld(t)}
+	w := &leastWorld{world: newWorld(t, kind)}
 	w.log.t = silentTB{t}
-	w.secret("proxmox_token", labtest.Pveum(t, w.lab.PVE, w.lab.Info.Token, documentedCommands(t)))
+	w.secret("proxmox_token", labtest.Pveum(t, w.lab.PVE, w.lab.Info.Token, documentedCommands(t, kind)))
 	vmid, addr := machines.Allocate(t)
 	w.vmid = vmid
 	w.stk = fmt.Sprintf(`proxmox: {url: "${secret.proxmox_url}", token: "${secret.proxmox_token}", fingerprint: "${secret.proxmox_fingerprint}", node: pve1, pool: appstack}
@@ -112,7 +119,7 @@ func (w *leastWorld) done(command string) report.Report {
 }
 
 // unchanging is what Proxmox makes anew for each guest.
-var unchanging = regexp.MustCompile(`hwaddr=[0-9A-F:]+|"digest":"[0-9a-f]+"`)
+var unchanging = regexp.MustCompile(`(hwaddr|virtio)=[0-9A-F:]+|(uuid|ctime)=[0-9a-f-]+|"digest":"[0-9a-f]+"`)
 
 // state is the guest's configuration and the tasks that run, as root sees them.
 func (w *leastWorld) state() string {
@@ -127,12 +134,12 @@ func (w *leastWorld) state() string {
 		}
 	}
 	var config struct{ Data map[string]any }
-	ask(fmt.Sprintf("/nodes/pve1/lxc/%d/config", w.vmid), &config)
+	ask(fmt.Sprintf("/nodes/pve1/%s/%d/config", w.kind.kind, w.vmid), &config)
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(config.Data)) {
 		value := fmt.Sprint(config.Data[key])
 		switch key {
-		case "digest":
+		case "digest", "vmgenid":
 			continue
 		case "description": // keys and fences differ; that nobody holds it does not
 			value = fmt.Sprintf("held %v, creating %v, pins %d keys", strings.Contains(value, `"lease"`), strings.Contains(value, `"creating":true`), strings.Count(value, "SHA256:"))
@@ -140,7 +147,7 @@ func (w *leastWorld) state() string {
 		fmt.Fprintf(&b, "%s: %s\n", key, unchanging.ReplaceAllString(value, "…"))
 	}
 	var status struct{ Data struct{ Status string } }
-	ask(fmt.Sprintf("/nodes/pve1/lxc/%d/status/current", w.vmid), &status)
+	ask(fmt.Sprintf("/nodes/pve1/%s/%d/status/current", w.kind.kind, w.vmid), &status)
 	var tasks struct{ Data []struct{ UPID string } }
 	ask(fmt.Sprintf("/nodes/pve1/tasks?source=active&vmid=%d", w.vmid), &tasks)
 	fmt.Fprintf(&b, "it is %s, tasks that run: %d\n", status.Data.Status, len(tasks.Data))
@@ -148,13 +155,12 @@ func (w *leastWorld) state() string {
 }
 
 // TestDocumentedCommands has the token that the commands of docs/proxmox.md make lead a
-// container through its life, through the whole program.
+// guest through its life, through the whole program.
 func TestDocumentedCommands(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		kind := guestKinds()[0]
+	inEveryKind(t, func(t *testing.T, kind guestKind) {
 		w := newMemWorld(t, kind)
 		defer w.end()
-		w.secret("proxmox_token", labtest.Pveum(t, w.proxmox, strings.TrimPrefix(w.auth, "PVEAPIToken="), documentedCommands(t)))
+		w.secret("proxmox_token", labtest.Pveum(t, w.proxmox, strings.TrimPrefix(w.auth, "PVEAPIToken="), documentedCommands(t, kind)))
 		w.write("head.yaml", strings.Replace(w.read("head.yaml"), "node: pve1}", "node: pve1, pool: appstack}", 1))
 		for _, properties := range []string{kind.first, kind.changed} {
 			w.guest(properties)
@@ -170,16 +176,20 @@ func TestDocumentedCommands(t *testing.T) {
 	})
 }
 
-// TestLeastPrivileges leads real containers through their lives with the token that the
+// TestLeastPrivileges leads real guests through their lives with the token that the
 // commands of docs/proxmox.md make: created, left alone, changed, and cut off at its
 // calls.
 func TestLeastPrivileges(t *testing.T) {
 	if os.Getenv("APPSTACK_TORTURE") == "" {
-		t.Skip("a dozen real containers are made and cut off: set APPSTACK_TORTURE")
+		t.Skip("a dozen real guests are made and cut off: set APPSTACK_TORTURE")
 	}
-	w := newLeastWorld(t)
-	const first, second = "cores: 1, memory: 512, disk: 4, tags: [dev]",
-		"cores: 2, memory: 768, disk: 5, tags: [dev, web], nameserver: 10.99.0.2, cpulimit: 1.5, onboot: false"
+	onEveryKind(t, false, testLeastPrivileges)
+}
+
+func testLeastPrivileges(t *testing.T, kind guestKind) {
+	w := newLeastWorld(t, kind)
+	const first, second = "cores: 1, memory: 512, disk: 6, tags: [dev]",
+		"cores: 2, memory: 768, disk: 7, tags: [dev, web], nameserver: 10.99.0.2, cpulimit: 1.5, onboot: false"
 	w.guest(first)
 	created, _ := w.killed("provision", 0)
 	made := w.state()

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/org/appstack-action/internal/lab/gitrepo"
+	"github.com/org/appstack-action/internal/machine"
 )
 
 // program is the binary, at work.
@@ -162,7 +163,7 @@ func ask(t testing.TB, proxmox http.Handler, auth, method, path, body string) js
 func (w *world) description(vmid string) string {
 	w.t.Helper()
 	var config struct{ Description string }
-	w.must(json.Unmarshal(w.ask("GET", "/nodes/pve1/lxc/"+vmid+"/config", ""), &config))
+	w.must(json.Unmarshal(w.ask("GET", fmt.Sprintf("/nodes/pve1/%s/%s/config", w.kind.kind, vmid), ""), &config))
 	return config.Description
 }
 
@@ -171,8 +172,10 @@ const slowBuild = `setTimeout(() => console.log('built'), 15000)`
 
 // The program ends within 5 s of a signal, tells how far it came and gives the lease
 // back; killed, it leaves a lease that does not keep the next run from finishing.
-func TestSignals(t *testing.T) {
-	w := newCrashWorld(t, "org/signals")
+func TestSignals(t *testing.T) { onEveryKind(t, false, testSignals) }
+
+func testSignals(t *testing.T, kind guestKind) {
+	w := newCrashWorld(t, "org/signals", kind)
 	binary := build(t)
 	w.commit("one", nil)
 	vmid := w.vmid()
@@ -214,7 +217,9 @@ func TestSignals(t *testing.T) {
 	if text := w.description(vmid); strings.Contains(text, `"lease"`) {
 		t.Errorf("the lease is left:\n%s", text)
 	}
-	w.floods(binary)
+	if kind.kind == machine.LXC { // what a build prints comes by SSH from either
+		w.floods(binary)
+	}
 }
 
 // flood prints as many megabytes in lines, and as many without an end of line.

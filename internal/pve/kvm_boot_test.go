@@ -96,7 +96,7 @@ func TestVMBoots(t *testing.T) {
 	}
 	want := wantedVM()
 	want.Config["ipconfig0"], want.Config["searchdomain"] = "ip=10.0.2.15/24,gw=10.0.2.2", "lab.example"
-	want.Config["sshkeys"] = url.PathEscape(string(xssh.MarshalAuthorizedKey(key)))
+	want.Config["sshkeys"] = strings.ReplaceAll(url.QueryEscape(string(xssh.MarshalAuthorizedKey(key))), "+", "%20")
 	begun := time.Now()
 	_, now, err := cycle(withProgress(t.Context(), bootLog{t: t}), c, want, plan.Policy{})
 	if err != nil {
