@@ -56,9 +56,11 @@ func (k guestKind) made(stack string) string {
 }
 
 // onEveryKind runs a test with real guests for each row: with containers in any case, with
-// virtual machines where that is essential, or everything is asked for.
+// virtual machines where that is essential, or everything is asked for. Such tests run
+// beside one another: they wait more than they compute.
 func onEveryKind(t *testing.T, essential bool, test func(*testing.T, guestKind)) {
 	t.Helper()
+	t.Parallel()
 	for _, kind := range guestKinds() {
 		t.Run(kind.name, func(t *testing.T) {
 			if kind.kind == machine.KVM && !essential && !torture() {
