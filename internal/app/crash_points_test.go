@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -20,23 +21,31 @@ type point struct {
 // blows are what falls on a run.
 func blows() []string { return []string{"killed", "Proxmox dropped", "guest dropped"} }
 
-// instant is how short the time between two moments is that are one: where nothing is
-// done between a step's end and the next one's beginning.
-const instant = 50 * time.Millisecond
+// instant is how short the time between two moments is that are one: a step's end and the
+// next one's beginning, and the middle of a step that lasts no longer. What a machine does
+// in so little time, it does before it hears of a blow.
+const instant = 100 * time.Millisecond
 
 // points are those of a run that was not disturbed: before, during and after each step.
 func points(seen []passed) (all []point) {
 	for i, m := range seen {
-		switch {
-		case m.when == "before" && i > 0 && seen[i-1].when == "after" && m.at.Sub(seen[i-1].at) < instant:
-			all[len(all)-1].stands++
-		default:
-			all = append(all, point{moment: m.moment, stands: 1})
+		p := point{moment: m.moment, stands: 1}
+		if m.when == "after" {
+			all = append(all, p)
+			continue
 		}
-		if m.when == "before" {
-			half := took(seen, m) / 2
-			all = append(all, point{moment: m.moment, delay: max(half, time.Millisecond), stands: 1})
+		if i > 0 && seen[i-1].when == "after" && m.at.Sub(seen[i-1].at) < instant {
+			p.stands += all[len(all)-1].stands
+			all = all[:len(all)-1]
 		}
+		lasts := took(seen, m)
+		middle := point{moment: m.moment, delay: max(lasts/2, time.Millisecond), stands: 1}
+		if lasts < instant {
+			middle.stands += p.stands
+		} else {
+			all = append(all, p)
+		}
+		all = append(all, middle)
 	}
 	return all
 }
@@ -51,13 +60,14 @@ func took(seen []passed, begin passed) time.Duration {
 }
 
 func (p point) String() string {
-	switch {
-	case p.delay > 0:
-		return "during " + p.what
-	case p.stands > 1:
-		return p.moment.String() + ", before the next"
+	text := p.moment.String()
+	if p.delay > 0 {
+		text = "during " + p.what
 	}
-	return p.moment.String()
+	if p.stands > 1 {
+		text += fmt.Sprintf(" (%d points)", p.stands)
+	}
+	return text
 }
 
 // assault lets blows fall on a run: each at its point, while the run goes on.
