@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/org/appstack-action/internal/lab/gitrepo"
+	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/report"
 )
 
@@ -102,7 +103,7 @@ func testCrashAtEveryStep(t *testing.T, kind guestKind) {
 		t.Errorf("the guest (-undisturbed +now):\n%s", diff)
 	}
 	t.Logf("%s\n%s", strings.Join(first, "\n"), strings.Join(second, "\n"))
-	figures(t, "steps", "%d points of a first deploy, %d of a second, after which nothing was left to do; "+
+	figures(t, map[machine.Kind]string{machine.LXC: "steps", machine.KVM: "steps-vm"}[kind.kind], "%d points of a first deploy, %d of a second, after which nothing was left to do; "+
 		"meanwhile %d requests to the app were answered, and %d failed.", len(first), len(second), v.pages["one"]+v.pages["two"], len(v.failures))
 }
 

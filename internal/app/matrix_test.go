@@ -154,6 +154,21 @@ func figures(t testing.TB, part, format string, values ...any) {
 	}
 }
 
+// figureRow notes the figure of one test among those of several, each of which may run alone.
+func figureRow(t testing.TB, part, test, figure string) {
+	t.Helper()
+	t.Logf("%s: %s", test, figure)
+	if !*update || !torture() || t.Failed() {
+		return
+	}
+	_, now, _ := generated(t, part)
+	row := fmt.Sprintf("| `%s` |", test)
+	rows := slices.DeleteFunc(slices.Collect(strings.Lines(now)), func(line string) bool { return strings.HasPrefix(line, row) })
+	rows = append(rows, row+" "+figure+" |\n")
+	slices.Sort(rows[2:]) // below the table's head
+	rewrite(t, part, strings.Join(rows, ""))
+}
+
 func jsonText(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/org/appstack-action/internal/lab"
 	"github.com/org/appstack-action/internal/machine"
@@ -66,7 +67,12 @@ func onEveryKind(t *testing.T, essential bool, test func(*testing.T, guestKind))
 			if kind.kind == machine.KVM && !essential && !torture() {
 				t.Skip("its row with virtual machines is for make torture (APPSTACK_TORTURE=1)")
 			}
+			began := time.Now()
 			test(t, kind)
+			if kind.kind == machine.KVM {
+				name, _, _ := strings.Cut(t.Name(), "/")
+				figureRow(t, "vms", name, fmt.Sprintf("%d s", int(time.Since(began).Seconds())))
+			}
 		})
 	}
 }
