@@ -28,7 +28,7 @@ test-lab: ## the tests with real containers, docker and act (root, Linux)
 .PHONY: torture
 torture: setup ## every crash point, fault and interleaving, and the soak (hours); UPDATE=-update writes docs/reliability.md
 	APPSTACK_TORTURE=1 go test -timeout 60m -p 1 -count 1 -v ./internal/guest ./internal/pve -run 'Bounded|Crash|Killed|Fault|Boots'
-	APPSTACK_TORTURE=1 go test -timeout 8h -p 1 -parallel 4 -count 1 -v ./internal/app -run 'Crash|Fault|AtOnce|Signals|Cancel|Soak|ThinPath|NodeApp|Pote|Releases|Restore|Canary|Upload' $(if $(UPDATE),-args $(UPDATE))
+	APPSTACK_TORTURE=1 go test -timeout 8h -p 1 -parallel 4 -count 1 -v ./internal/app -run 'Crash|Fault|AtOnce|Signals|Cancel|Soak|ThinPath|NodeApp|Pote|Releases|Restore|Canary|Upload|Least|Elsewhere' $(if $(UPDATE),-args $(UPDATE))
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, actionlint, shellcheck

@@ -30,6 +30,7 @@ type managed struct {
 	form     form
 	restarts bool   // a running guest keeps the former value until it restarts
 	standard string // the value that an absent key stands for
+	open     bool   // a stack that does not say it leaves it as it is
 }
 
 // containerKeys are pct.conf(5)'s; what a running container takes at once is
@@ -72,8 +73,8 @@ var machineKeys = []managed{
 	{key: "ciuser", restarts: true},
 	{key: "sshkeys", restarts: true},
 	{key: "agent", form: formParts, restarts: true},
-	{key: "machine", restarts: true},
-	{key: "bios", restarts: true, standard: "seabios"},
+	{key: "machine", restarts: true, open: true},
+	{key: "bios", restarts: true, standard: "seabios", open: true},
 	{key: "onboot", form: formTruth},
 	{key: "startup", form: formParts},
 	{key: "protection", form: formTruth},
@@ -85,6 +86,9 @@ func (d *guestDiff) config() {
 	next := d.have.Next()
 	for _, m := range d.keys() {
 		have, want := next[m.key], d.want.Config[m.key]
+		if m.open && want == "" {
+			continue
+		}
 		if m.equal(have, want) {
 			if d.waits(m) {
 				d.waiting = append(d.waiting, m.key)

@@ -164,7 +164,7 @@ func onlyAtCreation(now, want *machine.Guest) machine.Config {
 		return set
 	}
 	if !hasCloudInit(now.Config) {
-		set["ide2"] = want.Origin.Storage + ":cloudinit"
+		set[cloudInitSlot(now.Config)] = want.Origin.Storage + ":cloudinit"
 	}
 	// Upgrades are the stack's to ask for. By default cloud-init makes one at each boot
 	// that follows a change of its drive.
@@ -173,6 +173,20 @@ func onlyAtCreation(now, want *machine.Guest) machine.Config {
 		set["cipassword"] = password
 	}
 	return set
+}
+
+// cloudInitSlot is where a cloud-init drive goes: to the controller of a root disk on
+// virtio, which the guest has a driver for. Debian's kernel for clouds has none for the
+// controller that a q35 machine's IDE drives are at.
+func cloudInitSlot(config machine.Config) string {
+	if !strings.HasPrefix(config["scsihw"], "virtio") {
+		return "ide2"
+	}
+	n := 1
+	for config[fmt.Sprint("scsi", n)] != "" {
+		n++
+	}
+	return fmt.Sprint("scsi", n)
 }
 
 func hasCloudInit(config machine.Config) bool {
@@ -203,9 +217,12 @@ func (c *Client) importVM(ctx context.Context, want *machine.Guest, text string)
 	}
 	p := params{"vmid": strconv.Itoa(want.VMID), "name": want.Config["name"], "description": text,
 		"scsihw": "virtio-scsi-single", "scsi0": fmt.Sprintf("%s:0,import-from=%s", want.Origin.Storage, want.Origin.Template),
-		"boot": "order=scsi0", "ide2": want.Origin.Storage + ":cloudinit", "serial0": "socket", "vga": "serial0", "ostype": "l26"}
+		"boot": "order=scsi0", "scsi1": want.Origin.Storage + ":cloudinit", "serial0": "socket", "vga": "serial0", "ostype": "l26", "machine": "q35"}
 	if want.Pool != "" {
 		p["pool"] = want.Pool
+	}
+	if kind := want.Config["machine"]; kind != "" {
+		p["machine"] = kind
 	}
 	if want.Config["bios"] == "ovmf" {
 		p["efidisk0"] = want.Origin.Storage + ":0,efitype=4m"

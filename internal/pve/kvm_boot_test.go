@@ -95,6 +95,7 @@ func TestVMBoots(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := wantedVM()
+	want.Origin.Image, want.Origin.Template = true, "local:import/debian-12.qcow2"
 	want.Config["ipconfig0"], want.Config["searchdomain"] = "ip=10.0.2.15/24,gw=10.0.2.2", "lab.example"
 	want.Config["sshkeys"] = strings.ReplaceAll(url.QueryEscape(string(xssh.MarshalAuthorizedKey(key))), "+", "%20")
 	begun := time.Now()
@@ -102,6 +103,9 @@ func TestVMBoots(t *testing.T) {
 	if err != nil {
 		console, _ := os.ReadFile(vm.console())
 		t.Fatalf("%v\nits console:\n%s", err, console[max(0, len(console)-4000):])
+	}
+	if !strings.Contains(now.Config["scsi1"], "cloudinit") {
+		t.Errorf("the drive is at another controller than the machine's: %v", now.Config)
 	}
 	t.Logf("%s: created, booted, and its keys read in %s", vm.accel, time.Since(begun).Round(time.Second))
 	if len(now.Block.HostKeys) != 3 {

@@ -169,10 +169,41 @@ func TestVMFromImage(t *testing.T) {
 	if err != nil || !strings.Contains(p.String(), "note: image debian-12-genericcloud-amd64.qcow2 is not on node pve1 yet") {
 		t.Fatalf("%v\n%s", err, p)
 	}
+	if now.Config["machine"] != "q35" || !strings.Contains(now.Config["scsi1"], "cloudinit") || now.Config["ide2"] != "" {
+		t.Errorf("a machine that the image's kernel finds no cloud-init drive in: %v", now.Config)
+	}
 	if now.Config["cipassword"] == "" || !strings.Contains(now.Config["scsi0"], "size=8G") || len(now.Block.HostKeys) == 0 {
 		t.Errorf("%v, %+v", now.Config, now.Block)
 	}
 	must(t, c, want, noChanges)
+}
+
+// What the stack does not say of a clone's hardware is the template's.
+func TestVMHardwareIsTheTemplates(t *testing.T) {
+	l := newVMLab(t)
+	c, want := l.client(), wantedVM()
+	delete(want.Config, "machine")
+	delete(want.Config, "bios")
+	if now := must(t, c, want, vmCreated); now.Config["machine"] != "" || !strings.Contains(now.Config["ide2"], "cloudinit") {
+		t.Errorf("%v", now.Config)
+	}
+	must(t, c, want, noChanges)
+	l.ask("PUT", "/nodes/pve1/qemu/101/config", "bios=ovmf&machine=q35")
+	if now := must(t, c, want, noChanges); now.Pending["machine"] != "q35" || now.Pending["bios"] != "ovmf" {
+		t.Errorf("%+v", now)
+	}
+}
+
+func TestCloudInitSlot(t *testing.T) {
+	for want, config := range map[string]machine.Config{
+		"ide2":  {"scsi0": "local-lvm:vm-1-disk-0"}, // Proxmox's standard controller: LSI 53C895A
+		"scsi1": {"scsi0": "local-lvm:vm-1-disk-0", "scsihw": "virtio-scsi-single"},
+		"scsi2": {"scsi0": "local-lvm:vm-1-disk-0", "scsi1": "local-lvm:vm-1-disk-1", "scsihw": "virtio-scsi-pci"},
+	} {
+		if got := cloudInitSlot(config); got != want {
+			t.Errorf("%v: %s, want %s", config, got, want)
+		}
+	}
 }
 
 func TestVMPlace(t *testing.T) {

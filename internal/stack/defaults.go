@@ -45,8 +45,6 @@ var settingsPresets = []preset{
 	{path: "guest.mounts?.*.storage", value: "=guest.storage"},
 	{path: "guest.sockets", value: "1", only: "guest.type=kvm"},
 	{path: "guest.cpu", value: "x86-64-v2-AES", only: "guest.type=kvm"},
-	{path: "guest.machine", value: "q35", only: "guest.type=kvm"},
-	{path: "guest.bios", value: "seabios", only: "guest.type=kvm"},
 	{path: "guest.agent", value: "true", only: "guest.type=kvm"},
 	{path: "guest.balloon", value: "=guest.memory", only: "guest.type=kvm"},
 

@@ -101,9 +101,9 @@ type Guest struct {
 	// Password of root (kvm: of `ciuser`). Default: none, keys only.
 	Password string `yaml:"password"`
 
-	// kvm: machine type, such as q35.
+	// kvm: machine type, such as q35. Default: as the cloned template has it; q35 from an image.
 	Machine string `yaml:"machine"`
-	// kvm: firmware.
+	// kvm: firmware. Default: as the cloned template has it; seabios from an image.
 	BIOS string `yaml:"bios" jsonschema:"enum=seabios,enum=ovmf"`
 	// kvm: the image runs qemu-guest-agent.
 	Agent bool `yaml:"agent"`

@@ -40,8 +40,8 @@ type machine struct {
 	size      int64
 	snapshots map[string]map[string]string
 	pid, boot int
-	listens   time.Time         // since when its sshd does
-	instance  string            // what cloud-init took the VM for at its last boot
+	listens   time.Time // since when its sshd does
+	instance  string    // what cloud-init took the VM for at its last boot
 }
 
 // New returns a Backend without guests.
