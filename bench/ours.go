@@ -54,29 +54,45 @@ func (r *rig) provision(ctx context.Context, project string, envs ...env) error 
 var timingLine = regexp.MustCompile(`^(.+?) +([0-9.]+(?:µs|ms|s|m[0-9.]+s))$`)
 
 // runStage is a stage of the run: all that --timing lists else was done in one.
-var runStage = regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+ `)
+var runStage = regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+ +(.*)$`)
 
-// stages reads what --timing says.
+// stages reads what --timing says. Of a deployment it takes the parts in place of the
+// whole.
 func stages(s sample) []results.Stage {
 	var all []results.Stage
 	accounted := 0.0
 	for line := range strings.Lines(s.stderr) {
 		found := timingLine.FindStringSubmatch(strings.TrimRight(line, "\n"))
-		if found == nil || runStage.MatchString(found[1]) {
+		if found == nil {
 			continue
 		}
+		name := stageName(found[1])
 		took, err := time.ParseDuration(found[2])
-		if err != nil {
+		if name == "" || err != nil {
 			continue
 		}
 		ms := float64(took) / float64(time.Millisecond)
-		all = append(all, results.Stage{Name: kindOf(found[1]), MS: ms})
+		all = append(all, results.Stage{Name: name, MS: ms})
 		accounted += ms
 	}
 	if rest := s.ms() - accounted; rest > 0 {
-		all = append(all, results.Stage{Name: "the rest: start of the program, stack file, secrets, plan", MS: rest})
+		all = append(all, results.Stage{Name: "the rest: start of the program, stack file, secrets, plan, what is too short to be listed", MS: rest})
 	}
 	return all
+}
+
+// stageName is what a line of --timing is about; empty: it is listed elsewhere.
+func stageName(line string) string {
+	if part := runStage.FindStringSubmatch(line); part != nil {
+		if strings.HasPrefix(part[1], "deploy: ") {
+			return part[1]
+		}
+		return ""
+	}
+	if name := kindOf(line); !strings.HasPrefix(name, "deploy release ") {
+		return name
+	}
+	return ""
 }
 
 var vmidOrUPID = regexp.MustCompile(`/[0-9]+(/|$)|UPID:[^/ ]+`)
