@@ -153,3 +153,10 @@ func TestSettled(t *testing.T) {
 		t.Errorf("a command that fails: %v", err)
 	}
 }
+
+func TestBusy(t *testing.T) {
+	share, err := busy(50 * time.Millisecond)
+	if err != nil || share < 0 || share > 1 {
+		t.Errorf("of the processors' time %v is used, %v", share, err)
+	}
+}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // tools are the rivals that this machine has.
@@ -62,6 +64,55 @@ func (b *bench) describe(ctx context.Context) error {
 	v["OpenSSH"] = field(output(ctx, "dpkg-query", "-W", "-f", "${Version}", "openssh-client"), `(?:1:)?(.*)`)
 	v["Python"] = field(output(ctx, "python3", "--version"), `Python (.*)`)
 	return nil
+}
+
+// noteLoad notes for the reader that the machine does other work when a part begins.
+func (b *bench) noteLoad(part string) error {
+	share, err := busy(time.Second)
+	if err != nil {
+		return err
+	}
+	delete(b.found.Notes, "load of "+part)
+	if share >= 0.2 {
+		b.found.Notes["load of "+part] = fmt.Sprintf("The part `%s` was measured on a machine that did other work: "+
+			"%.0f %% of its processors were busy when it began. Trust its ratios less than others.", part, 100*share)
+	}
+	return nil
+}
+
+// busy looks for a while which share of the processors' time is used, 0 to 1.
+func busy(during time.Duration) (float64, error) {
+	idleBefore, allBefore, err := processorTime()
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(during)
+	idle, all, err := processorTime()
+	if err != nil || all == allBefore {
+		return 0, err
+	}
+	return 1 - (idle-idleBefore)/(all-allBefore), nil
+}
+
+// processorTime is what /proc/stat has counted since boot: idle or waiting for a disk,
+// and in all.
+func processorTime() (idle, all float64, err error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	for i, f := range strings.Fields(line)[1:] {
+		n, err := strconv.ParseFloat(f, 64)
+		if err != nil {
+			return 0, 0, err
+		}
+		if i == 3 || i == 4 {
+			idle += n
+		}
+		all += n
+	}
+	return idle, all, nil
 }
 
 // field returns what the first group of a pattern matches.

@@ -171,6 +171,9 @@ func (b *bench) measure(ctx context.Context, chosen []part, file string) (err er
 	}
 	for _, p := range chosen {
 		say("== %s: %s", p.name, p.about)
+		if err := b.noteLoad(p.name); err != nil {
+			return err
+		}
 		if err := p.run(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
