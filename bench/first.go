@@ -86,6 +86,10 @@ func (r *rig) firstOf(ctx context.Context, who, name, sha string) (s sample, err
 	case "floor":
 		s, err = r.script(ctx, e, r.floorVars(sha), "configure.sh", "deploy.sh", "switch.sh")
 	default:
+		// Debian's plain template has no Python, which Ansible cannot do without.
+		if _, err := r.shell(ctx, e, "apt-get -qq update && apt-get -qq -y --no-install-recommends install python3 >/dev/null"); err != nil {
+			return s, err
+		}
 		v, _ := r.rival(who)
 		s, _, err = r.playbook(ctx, v, "shop", map[string]string{"sha": sha}, 5, e)
 	}
