@@ -62,7 +62,7 @@ func render(r *results.Results, chart string) (string, error) {
 	}
 	var b strings.Builder
 	err = t.Execute(&b, map[string]any{
-		"R": r, "Chart": chart, "Works": workTables(r), "Targets": targetRows(r), "Stages": stageTables(r),
+		"R": r, "Chart": chart, "Works": workTables(r), "Targets": targetRows(r), "Reasons": reasons(r), "Stages": stageTables(r),
 		"Wire": wireTable(r), "Scale": scaleTable(r), "Other": otherTable(r), "Notes": r.Notes,
 	})
 	return b.String(), err
@@ -173,6 +173,17 @@ func targetRows(r *results.Results) table {
 		t.Rows = append(t.Rows, row{one.What, sign + " " + quantity(one.Bound, one.Unit), value, verdict})
 	}
 	return t
+}
+
+// reasons say of the targets that are missed what stands in the way.
+func reasons(r *results.Results) []string {
+	var all []string
+	for _, one := range results.Targets() {
+		if one.Why != "" && one.Known(r) && !one.Met(r) {
+			all = append(all, "**"+one.What+"**: "+one.Why)
+		}
+	}
+	return all
 }
 
 func quantity(v float64, unit string) string {
