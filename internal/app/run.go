@@ -47,6 +47,9 @@ type Run struct {
 	Dialer ssh.Dialer
 	// Commit returns the commit that a branch, tag or shortened commit names.
 	Commit func(ctx context.Context, ref string) (string, error)
+	// Pushed returns the commit that a branch of the workflow's repository is at, for a run
+	// without an event; nil: it is not known.
+	Pushed func(ctx context.Context, branch string) (string, error)
 	// RunOver tells whether a workflow run that holds a lease is over.
 	RunOver func(ctx context.Context, run string) (bool, error)
 
@@ -60,7 +63,8 @@ type Run struct {
 
 	Selected []*stack.Env // set by Do: the environments that it is about
 
-	read time.Duration // what it took to know what is wanted
+	read      time.Duration // what it took to know what is wanted
+	notPushed string        // why Pushed does not know
 }
 
 // View shows a run while it goes on.

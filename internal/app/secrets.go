@@ -76,6 +76,7 @@ func (r *Run) targets(ctx context.Context, spec *stack.Stack, sel resolve.Select
 	targets, problems := resolve.Targets(spec, sel.Envs, resolve.Context{
 		Repository: r.Repository, CloneURL: r.CloneURL, Token: r.Token, SHA: sel.SHA, Ref: sel.Ref, Policy: r.Policy,
 		Commit:   r.commits(ctx, sel.Command),
+		Pushed:   r.pushed(ctx, sel.Command),
 		Secret:   keys.Get,
 		Names:    keys.Names(),
 		IsSecret: r.Hide.Contains,
@@ -114,6 +115,37 @@ func (r *Run) commits(ctx context.Context, command string) func(stack.Source, st
 		return nil
 	}
 	return func(source stack.Source, ref string) (string, error) { return r.remoteCommit(ctx, source, ref) }
+}
+
+// pushed tells what a branch of the workflow's repository is at, for a person's command
+// that deploys.
+func (r *Run) pushed(ctx context.Context, command string) func(string) string {
+	if r.Pushed == nil || r.CloneURL == "" || !slices.Contains(deploying, command) {
+		return nil
+	}
+	return func(branch string) string {
+		sha, err := r.Pushed(ctx, branch)
+		if err != nil {
+			r.notPushed = err.Error()
+		}
+		return sha
+	}
+}
+
+// deploying are the commands that release a commit, or tell of it.
+var deploying = []string{"apply", "configure", "plan"}
+
+// undeployed says why a person's command releases nothing; "": it does, or need not.
+func (r *Run) undeployed(command string, t resolve.Target) string {
+	os := t.Want.OS
+	if t.SHA != "" || r.Event.Name != "" || !slices.Contains(deploying, command) || os == nil || os.Release == nil || t.Spec.App.Source.Upload != "" {
+		return ""
+	}
+	why := "this directory is no clone of the workflow's repository"
+	if r.notPushed != "" {
+		why = r.notPushed
+	}
+	return "no commit is deployed: " + why + "; a push deploys, and so does --ref in a clone"
 }
 
 // remoteCommit asks a git server for the commit of a branch or tag.

@@ -35,7 +35,7 @@ type session struct {
 }
 
 func (r *Run) newSession(command string, reach *reach, t resolve.Target) *session {
-	return &session{
+	s := &session{
 		run: r, reach: reach, target: t, show: r.View.Open(t.Name), began: time.Now().Add(-r.read),
 		report: report.Report{
 			Stack: r.Stack, Project: t.Project, Env: t.Env, Command: command, Status: report.Planned,
@@ -45,6 +45,10 @@ func (r *Run) newSession(command string, reach *reach, t resolve.Target) *sessio
 			Stages: []report.Stage{{Name: "read", Took: r.read}},
 		},
 	}
+	if why := r.undeployed(command, t); why != "" {
+		s.report.Warnings = append(s.report.Warnings, why)
+	}
+	return s
 }
 
 func kindName(k machine.Kind) string {

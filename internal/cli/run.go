@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 
@@ -147,7 +148,14 @@ func (g *globals) run(ctx context.Context, name string, f *runFlags) error {
 	screen := newScreen(g.Stderr, tty, g.color(tty))
 	screen.width = terminalWidth
 	times := &timing{}
+	from := g.origin(ctx)
+	if !from.token.IsZero() {
+		if err := g.hide.Add(from.token); err != nil {
+			return err
+		}
+	}
 	r := &app.Run{
+		Repository: from.repository, CloneURL: from.cloneURL(), Token: from.token, Pushed: g.pushed,
 		Source: app.Source{Dir: g.Dir}, Stack: g.StackFile, Keys: keys,
 		Request:   resolve.Request{Command: name, Project: g.Project, Env: g.Env, Ref: f.ref, Credentials: len(keys) > 0},
 		Policy:    plan.Policy{AllowDestroy: f.allowDestroy, Adopt: f.adopt},
@@ -199,6 +207,11 @@ func (g *globals) results(reports []report.Report, err error) error {
 		}
 	} else if err := writeTable(g.Stdout, reports); err != nil {
 		return err
+	}
+	for _, r := range reports {
+		for _, w := range append(slices.Clone(r.Overrides), r.Warnings...) {
+			fmt.Fprintf(g.Stderr, "warning: %s: %s\n", r.Target(), w)
+		}
 	}
 	for _, r := range reports {
 		if r.Failed() {

@@ -28,6 +28,9 @@ type Context struct {
 	Ref        string       // commit that was asked for; empty: SHA, or the newest of another repository's branch
 	// Commit asks a git server for the commit of a branch or tag.
 	Commit func(source stack.Source, ref string) (string, error)
+	// Pushed returns the commit that a branch of the workflow's repository is at, for a
+	// run without an event; "": not known. Nil: nobody asks.
+	Pushed func(branch string) string
 	Policy plan.Policy
 	// Secret returns the value of ${secret.NAME}.
 	Secret func(name string) (secret.Value, bool)
@@ -117,8 +120,13 @@ func (c Context) known() []string {
 func (c Context) deploying(st *stack.Stack, e, expanded *stack.Env, problems *diag.List) (Target, *problem) {
 	source := expanded.App.Source
 	switch {
+	case c.Ref != "" && c.Commit != nil && source.Git == "" && source.Upload == "" && c.CloneURL == "":
+		return Target{}, &problem{e.Pos("app.source"), "cannot tell a guest where to get " + c.Ref + ": the code is in the workflow's repository, and this directory has no clone of it; " +
+			"run this in one, or write `source: {git: …}`"}
 	case c.Ref != "":
 		c.SHA = c.Ref
+	case source.Ref == "" && c.SHA == "" && c.Pushed != nil && source.Upload == "" && c.own(source):
+		c.SHA = c.Pushed(expanded.Branch)
 	case source.Ref == "" && c.own(source):
 		return c.target(st, expanded, problems)
 	case c.Commit != nil:
