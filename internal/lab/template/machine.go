@@ -18,13 +18,17 @@ type Machine struct{ Kernel, Initrd, Disk string }
 const machinePackages = "systemd,systemd-sysv,udev,dbus,openssh-server,iproute2,ifupdown,netbase,ca-certificates,sudo," +
 	"cloud-init,qemu-guest-agent,linux-image-cloud-amd64,procps,kmod"
 
+// machineConfig is cloud-init's: without a locale that is there, it generates one that
+// Debian's locale-gen does not know, and calls that an error.
+const machineConfig = "locale: C.UTF-8\napt: {preserve_sources_list: true}\n"
+
 // machineSize is the disk's, in bytes; it takes only what is written.
 const machineSize = 3 << 30
 
 // BuildMachine returns a machine of that Debian release in cache, building it if it is not
 // there, which takes about two minutes. It needs root and mmdebstrap.
 func BuildMachine(ctx context.Context, cache, codename string, progress func(string)) (Machine, error) {
-	recipe := sha256.Sum256(fmt.Append(nil, codename, machinePackages, machineSize, recipeVersion))
+	recipe := sha256.Sum256(fmt.Append(nil, codename, machinePackages, machineConfig, machineSize, recipeVersion))
 	dir := filepath.Join(cache, "machine", fmt.Sprintf("%x", recipe)[:12])
 	m := Machine{filepath.Join(dir, "vmlinuz"), filepath.Join(dir, "initrd.img"), filepath.Join(dir, "disk.img")}
 	unlock, err := lock(ctx, m.Disk)
@@ -54,7 +58,8 @@ func (m Machine) build(ctx context.Context, codename string, progress func(strin
 	if err := bootstrap(ctx, root, codename, machinePackages, sources, progress); err != nil {
 		return err
 	}
-	if err := clear(root); err != nil {
+	config := filepath.Join(root, "etc/cloud/cloud.cfg.d/90_lab.cfg")
+	if err := errors.Join(clear(root), os.WriteFile(config, []byte(machineConfig), 0o644)); err != nil {
 		return err
 	}
 	for to, pattern := range map[string]string{m.Kernel: "boot/vmlinuz-*", m.Initrd: "boot/initrd.img-*"} {
