@@ -157,6 +157,8 @@ func (n *memNet) DialContext(ctx context.Context, _, address string) (net.Conn, 
 			return near, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case <-n.served: // the pool of a client that is closed still dials
+			return nil, errCut
 		}
 	case address == memAddr+":22" && n.w.backend.Listens(memVMID), address == otherAddr+":22" && n.w.backend.Listens(otherVMID):
 		go func() {
