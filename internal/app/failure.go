@@ -118,11 +118,21 @@ func unanswered(err error) bool {
 	return errors.As(err, &e) && e.Status == 0
 }
 
-// Hint returns what the error advises, or "".
+// Hint returns what the error advises, or "": the outermost in the chain that knows
+// something.
 func Hint(err error) string {
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		return hinted.Hint()
+	for err != nil {
+		var hinted interface {
+			error
+			Hint() string
+		}
+		if !errors.As(err, &hinted) {
+			return ""
+		}
+		if hint := hinted.Hint(); hint != "" {
+			return hint
+		}
+		err = errors.Unwrap(hinted)
 	}
 	return ""
 }

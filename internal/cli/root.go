@@ -21,6 +21,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/org/appstack-action/internal/app"
 	"github.com/org/appstack-action/internal/secret"
 )
 
@@ -109,9 +110,8 @@ func (g *globals) exit(err error) int {
 		return exitUsage
 	}
 	fmt.Fprintf(g.Stderr, "error: %v\n", err)
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		fmt.Fprintf(g.Stderr, "hint: %s\n", hinted.Hint())
+	if hint := app.Hint(err); hint != "" {
+		fmt.Fprintf(g.Stderr, "hint: %s\n", hint)
 	}
 	return exitFailure
 }

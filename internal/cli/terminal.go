@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -25,7 +26,7 @@ type screen struct {
 
 	mu    sync.Mutex
 	rows  []*row
-	drawn int // lines of the live part that are on the terminal
+	drawn []int // characters in each line of the live part that is on the terminal
 	stop  chan struct{}
 }
 
@@ -93,9 +94,13 @@ func (s *screen) close() {
 
 // erase removes the live part; the caller holds mu.
 func (s *screen) erase() {
-	if s.drawn > 0 {
-		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.drawn)
-		s.drawn = 0
+	rows, columns := 0, s.columns()
+	for _, length := range s.drawn {
+		rows += max(1, (length+columns-1)/columns) // more than one where the window was made narrower
+	}
+	if rows > 0 {
+		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", rows)
+		s.drawn = nil
 	}
 }
 
@@ -107,8 +112,9 @@ func (s *screen) draw() {
 		}
 		// A line that the terminal would break in two could not be erased.
 		line := fmt.Sprintf("%-20s %-7s %s", r.target, elapsed(s.now().Sub(r.since)), r.stage+"  "+r.step)
-		fmt.Fprintf(s.out, "%s %s\n", s.paint("36", "●"), clip(line, s.columns()-3))
-		s.drawn++
+		line = clip(line, s.columns()-3)
+		fmt.Fprintf(s.out, "%s %s\n", s.paint("36", "●"), line)
+		s.drawn = append(s.drawn, 2+utf8.RuneCountInString(line))
 	}
 }
 

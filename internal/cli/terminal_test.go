@@ -57,6 +57,19 @@ func (t *tube) obey(number string, what byte) {
 	}
 }
 
+// narrow wraps what is shown, as terminals do when their window shrinks.
+func (t *tube) narrow(columns int) {
+	var lines []string
+	for _, line := range t.lines {
+		runes := []rune(line)
+		for len(runes) > columns {
+			lines, runes = append(lines, string(runes[:columns])), runes[columns:]
+		}
+		lines = append(lines, string(runes))
+	}
+	t.lines, t.columns = lines, columns
+}
+
 // TestLiveView plays a run on a narrow terminal: what is over stays, what goes on is
 // shown with its time, and nothing of that is left at the end.
 func TestLiveView(t *testing.T) {
@@ -87,6 +100,13 @@ func TestLiveView(t *testing.T) {
 		if term.widest >= term.columns {
 			t.Errorf("a line has %d of %d columns:\n%s", term.widest, term.columns, shown)
 		}
+		term.narrow(25)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if shown := strings.Join(term.lines, "\n"); strings.Count(shown, "●") != 1 {
+			t.Errorf("after the window was made narrower the terminal shows\n%s", shown)
+		}
+		term.columns = 40
 		dev.End(step, plan.Outcome{Took: 70 * time.Second})
 		dev.End(step, plan.Outcome{Took: time.Second, Err: errors.New("exit status 100")})
 		dev.Close()

@@ -70,7 +70,10 @@ func (x *Proxmox) validate(p place, s SSH) {
 	}
 	p.child("url").required(x.URL, "such as url: https://pve1.lan:8006")
 	p.child("token").required(x.Token, "such as token: ${secret.proxmox_token}")
-	x.validateURL(p.child("url"))
+	before := len(*p.list)
+	if x.validateURL(p.child("url")); len(*p.list) > before {
+		(*p.list)[before].Detail = "allowed: https://HOST:PORT, such as https://pve1.lan:8006"
+	}
 	p.child("token").text(x.Token, apiToken, x.tokenHint())
 	hint := ""
 	if len(strings.ReplaceAll(x.Fingerprint, ":", "")) == 40 {
