@@ -109,10 +109,10 @@ func (w *reach) guest(ctx context.Context, t resolve.Target, g *machine.Guest, s
 		}
 	}
 	if o.Via != nil {
-		return guest.Dial(ctx, guest.Options{Options: o})
+		return guest.Dial(ctx, guest.Options{Options: o, Wait: s.run.LockWait})
 	}
 	o.Via = &net.Dialer{Timeout: directWait}
-	conn, err := guest.Dial(ctx, guest.Options{Options: o})
+	conn, err := guest.Dial(ctx, guest.Options{Options: o, Wait: s.run.LockWait})
 	if dead, ok := errors.AsType[*ssh.UnreachableError](err); ok {
 		err = cmp.Or(pve.ExplainSSH(o.Address, dead.Err), err)
 	}

@@ -52,7 +52,8 @@ func (c *Conn) Apply(ctx context.Context, steps []plan.Step, have, want *machine
 
 func (c *Conn) apply(ctx context.Context, tasks []task, progress plan.Progress) error {
 	nonce := rand.Text()
-	p, err := c.start(ctx, "nonce="+nonce+"\n"+applyScript)
+	patience := or(c.options.Wait, 2*time.Minute)
+	p, err := c.start(ctx, fmt.Sprintf("nonce=%s\npatience=%d\n%s", nonce, int(patience.Seconds()), applyScript))
 	if err != nil {
 		return err
 	}

@@ -24,16 +24,19 @@ umask 022
 # here, before the next step.
 tell() { printf '%s %s\n' "$nonce" "$*"; }
 
-# lock makes us the only one. One that waits for its next step for longer than any
-# connection stays unnoticed when dead has lost its other side.
+# lock makes us the only one, for which it waits $patience seconds: a step of a run that
+# died goes on to its end. One that waits for its next step for longer than any connection
+# stays unnoticed when dead has lost its other side.
 lock() {
 	exec 9>>$state/lock
-	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24; do
+	waited=0
+	while [ "$waited" -lt "${patience:-120}" ]; do
 		if flock -w 5 9; then
 			mark idle
 			return
 		fi
-		tell wait "$((i * 5))"
+		waited=$((waited + 5))
+		tell wait "$waited"
 		touch -d '-45 seconds' "$dir/since"
 		read -r doing holder <$state/run || continue
 		if [ "$doing" = idle ] && [ $state/run -ot "$dir/since" ]; then kill "$holder" 2>/dev/null; fi

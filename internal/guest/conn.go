@@ -19,6 +19,7 @@ type Options struct {
 	ssh.Options
 	Observe time.Duration // bound for an observation; zero: 60 s
 	Step    time.Duration // bound for one step; zero: 30 min
+	Wait    time.Duration // for the end of another run's step on the machine, be that run dead; zero: 2 min
 	Confirm time.Duration // within which the lock-out guard wants its confirmation; zero: 60 s
 }
 
