@@ -25,7 +25,7 @@ type session struct {
 	began  time.Time // less what the run took before the sessions
 
 	inside bool        // only the inside of the guest is worked on
-	fresh  bool        // the guest did not run when it was observed: it has to be waited for
+	fresh  bool        // the guest did not run when it was observed, or not for long: it has to be waited for
 	late   bool        // somebody else held the lease since the guest was observed
 	conn   *guest.Conn // nil: not connected yet
 

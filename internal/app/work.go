@@ -97,7 +97,8 @@ func (s *session) seen(g *machine.Guest) {
 		s.fresh = true
 		return
 	}
-	s.fresh = !g.Running
+	// Whoever holds the lease, and may have died, may have started it a moment ago.
+	s.fresh = !g.Running || g.Block != nil && g.Block.Lease != nil
 	s.report.Node = g.Node
 }
 
