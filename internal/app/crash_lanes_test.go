@@ -105,7 +105,7 @@ func summary(t *testing.T, todo []chore) string {
 	}
 	_, old, _ := generated(t, "crashes")
 	if at := strings.Index(old, "| act |"); at >= 0 {
-		table.keep(parseMatrix(old[at:]))
+		table.keep(parseMatrix(old[at:]), func(row string) bool { return table.number(row, "tried") == 0 })
 	}
 	sum := func(column string) (n int) {
 		for _, row := range table.rows {
@@ -116,19 +116,6 @@ func summary(t *testing.T, todo []chore) string {
 	return fmt.Sprintf("%d points: %d tried by %d runs, %d reached, %d converged in one further run. "+
 		"%d requests to the apps were answered meanwhile, and %d failed.\n\n%s",
 		sum("points"), sum("tried"), sum("runs"), sum("reached"), sum("converged in one further run"), sum("requests answered"), sum("failed"), table.table("act"))
-}
-
-// keep takes over the rows of an earlier table that this one has not, or tried nothing of.
-func (m *matrix) keep(had *matrix) {
-	for _, row := range had.rows {
-		if m.number(row, "tried") > 0 {
-			continue
-		}
-		m.row(row)
-		for _, column := range m.columns {
-			m.cells[[2]string{row, column}] = had.cells[[2]string{row, column}]
-		}
-	}
 }
 
 // number is that of a cell, or 0.

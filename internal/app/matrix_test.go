@@ -116,6 +116,19 @@ func (m *matrix) document(t *testing.T, part, corner string) {
 	}
 }
 
+// keep takes over the rows of an earlier table that this one lacks.
+func (m *matrix) keep(had *matrix, lacks func(row string) bool) {
+	for _, row := range had.rows {
+		if !lacks(row) {
+			continue
+		}
+		m.row(row)
+		for _, column := range m.columns {
+			m.cells[[2]string{row, column}] = had.cells[[2]string{row, column}]
+		}
+	}
+}
+
 const reliability = "../../docs/reliability.md"
 
 // generated returns what stands before, in and after a generated part of docs/reliability.md.

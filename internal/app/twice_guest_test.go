@@ -35,7 +35,7 @@ func TestTwoAtOnceInAGuest(t *testing.T) {
 			t.Run(fmt.Sprint(n), func(t *testing.T) {
 				t.Parallel()
 				w := &twiceWorld{crashWorld: newCrashWorld(t, fmt.Sprint("org/twice-", n)), random: rand.New(rand.NewPCG(uint64(n), 3))}
-				for round := range rounds {
+				for round := 0; round < rounds && timeLeft(t); round++ {
 					w.round(round)
 				}
 				mu.Lock()
