@@ -112,6 +112,15 @@ func (c *Client) broken(err error) error {
 	return err
 }
 
+// unopened is why there is no session: the machine refused it, or else the connection is
+// gone, for which the library has many words.
+func (c *Client) unopened(err error) error {
+	if _, refused := errors.AsType[*xssh.OpenChannelError](err); refused {
+		return err
+	}
+	return &DeadError{c.address, err}
+}
+
 // stdin is a command's standard input.
 type stdin struct {
 	io.WriteCloser
@@ -154,7 +163,7 @@ func (c *Client) Start(ctx context.Context, command string) (*Process, error) {
 func (c *Client) start(command string) (*Process, error) {
 	session, err := c.conn.NewSession()
 	if err != nil {
-		return nil, err
+		return nil, c.unopened(err)
 	}
 	p := &Process{client: c, session: session}
 	in, err := session.StdinPipe()

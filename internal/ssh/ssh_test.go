@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -274,6 +275,26 @@ func TestIdleConnectionIsCut(t *testing.T) {
 	var dead *DeadError
 	if _, err := c.Start(t.Context(), "true"); !errors.As(err, &dead) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Whenever a machine goes away while a command is started, that is what is said.
+func TestConnectionIsCutMeanwhile(t *testing.T) {
+	s, o := server(t, "ed25519")
+	for n := range 30 {
+		c, err := Dial(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cut sync.WaitGroup
+		later := time.NewTimer(time.Duration(n) * 20 * time.Microsecond)
+		cut.Go(func() { <-later.C; s.Cut() })
+		var dead *DeadError
+		if _, err := c.Start(t.Context(), "true"); err != nil && !errors.As(err, &dead) {
+			t.Errorf("got %v", err)
+		}
+		cut.Wait()
+		c.Close()
 	}
 }
 
