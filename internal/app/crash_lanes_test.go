@@ -107,6 +107,11 @@ func summary(t *testing.T, todo []chore) string {
 	if at := strings.Index(old, "| act |"); at >= 0 {
 		table.keep(parseMatrix(old[at:]), func(row string) bool { return table.number(row, "tried") == 0 })
 	}
+	return crashText(table)
+}
+
+// crashText is the table after its sums.
+func crashText(table *matrix) string {
 	sum := func(column string) (n int) {
 		for _, row := range table.rows {
 			n += table.number(row, column)
@@ -201,37 +206,37 @@ func (w *matrixWorld) try(c chore, until time.Time) {
 		began := time.Now()
 		o, converged := w.crash(c, c.points[i:])
 		for range 3 { // a step that took longer for the scout
-			if len(o.dealt) > 0 || c.points[i].delay == 0 {
+			if o.prefix() > 0 || c.points[i].delay == 0 {
 				break
 			}
 			c.points[i].delay /= 4
 			o, converged = w.crash(c, c.points[i:])
 		}
-		last := 0
-		if n := len(o.dealt); n > 0 {
-			last = o.dealt[n-1]
+		fell := o.prefix()
+		c.tally.count(c.points[i:i+max(fell, 1)], fell, o.survived, converged)
+		if !converged { // or else nothing is to be learned from the points to come
+			w.heal(c.act)
 		}
-		c.tally.count(c.points[i:i+last+1], o, converged)
 		w.t.Logf("%s, %s, %s %s: %d fell, %d survived, converged %v, %v",
-			c.subject.name, c.act.name, c.blow, c.points[i], len(o.dealt), o.survived, converged, time.Since(began).Round(100*time.Millisecond))
-		i += last + 1
+			c.subject.name, c.act.name, c.blow, c.points[i], fell, o.survived, converged, time.Since(began).Round(100*time.Millisecond))
+		i += max(fell, 1)
 	}
 }
 
-// count notes what became of these points.
-func (n *tally) count(points []point, o outcome, converged bool) {
+// count notes what became of these points: as many of the first as fell were reached.
+func (n *tally) count(points []point, fell, survived int, converged bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, p := range points {
+	for i, p := range points {
 		n.tried += p.stands
-	}
-	for i, at := range o.dealt {
-		n.reached += points[at].stands
-		if converged {
-			n.converged += points[at].stands
+		if i < fell {
+			n.reached += p.stands
 		}
-		if i < o.survived {
-			n.survived += points[at].stands
+		if i < fell && converged {
+			n.converged += p.stands
+		}
+		if i < min(fell, survived) {
+			n.survived += p.stands
 		}
 	}
 }
@@ -276,7 +281,6 @@ func (w *matrixWorld) crash(c chore, points []point) (o outcome, converged bool)
 		return o, false
 	case reports[0].Failed():
 		w.t.Errorf("%s: the next run fails (%s): %s", what, reports[0].Reason, reports[0].Error)
-		w.calm(command, ref) // or else nothing is to be learned from the points to come
 		return o, false
 	}
 	if diff := cmp.Diff(c.want, w.state(c.act)); diff != "" {

@@ -108,6 +108,15 @@ type outcome struct {
 	survived int
 }
 
+// prefix is how many of the first points the blows fell at. One at a later point counts for
+// nothing: what a run whose connection is gone does meanwhile, nobody is told.
+func (o outcome) prefix() (n int) {
+	for slices.Contains(o.dealt, n) {
+		n++
+	}
+	return n
+}
+
 // end is when the run is over. Of a run that failed, a blow in the middle of a step counts
 // only where none fell at its beginning: that one ended it.
 func (a *assault) end(failed bool) outcome {
