@@ -10,7 +10,7 @@ import (
 type Scaffold struct {
 	Project, Env, Hostname, Branch string
 	Runtime                        string // node or python
-	Node, Storage, Bridge          string
+	Node, Pool, Storage, Bridge    string
 	VMID                           int
 	IP, Gateway                    string
 	Runner                         string // runs-on

@@ -42,6 +42,7 @@ func initCommand(g *globals) *cobra.Command {
 		{flag: "ip", question: "its `address` with prefix length, such as 10.0.10.101/24", asked: true, required: true},
 		{flag: "gateway", question: "`address` of the network's gateway", asked: true, required: true},
 		{flag: "node", question: "Proxmox `node`, or auto", value: "auto"},
+		{flag: "pool", question: "Proxmox `pool` of the guest, where the token's rights are given on one"},
 		{flag: "storage", question: "`storage` of its disk", value: "local-lvm"},
 		{flag: "bridge", question: "`bridge` of its network", value: "vmbr0"},
 		{flag: "runner", question: "`label` of the workflow's runner", value: "self-hosted"},
@@ -144,7 +145,7 @@ func (g *globals) ask(answers []*answer) (templates.Scaffold, error) {
 	project, env := nonEmpty(g.Project, "app"), nonEmpty(g.Env, "dev")
 	return templates.Scaffold{
 		Project: project, Env: env, Hostname: project + "-" + env, Branch: values["branch"], Runtime: values["runtime"],
-		Node: values["node"], Storage: values["storage"], Bridge: values["bridge"], VMID: vmid,
+		Node: values["node"], Pool: values["pool"], Storage: values["storage"], Bridge: values["bridge"], VMID: vmid,
 		IP: values["ip"], Gateway: values["gateway"], Runner: values["runner"],
 	}, nil
 }
