@@ -47,9 +47,9 @@ demo: ## deploy a sample app to a lab on this machine, as GitHub would
 	@# with it, pvelab meets and tells. What is compiled here need not be compiled again
 	@# for the action's image.
 	@cache=$${APPSTACK_LAB_CACHE:-/var/cache/appstack-lab} && export GOCACHE=$$cache/go-build CGO_ENABLED=0 && \
-	go build -trimpath -o bin/ ./internal/lab/template/prebuild && \
+	go build -trimpath -ldflags "-s -w" -o bin/ ./internal/lab/template/prebuild && \
 	{ (.ci/setup demo && { bin/prebuild $$cache 2>/dev/null & }) & setup=$$!; } && \
-	go build -trimpath -o bin/ ./cmd/pvelab && wait $$setup
+	go build -trimpath -ldflags "-s -w" -tags small -o bin/ ./cmd/pvelab && wait $$setup
 	@bin/pvelab demo $(DEMOFLAGS)
 
 BENCH ?=

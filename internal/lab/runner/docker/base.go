@@ -12,12 +12,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 )
 
 // recipe changes when what a base image is made of does.
-const recipe = "2"
+const recipe = "3"
 
 // GoImage is the name under which [Engine.GoBase] makes its image: the one that the
 // Dockerfile builds from.
@@ -156,8 +157,12 @@ func writeBase(ctx context.Context, w io.Writer, source, built string) error {
 	}
 	root, err := goCommand(ctx, source, "env", "GOROOT")
 	a.fail(err)
-	for _, dir := range []string{"bin", "pkg", "src", "lib"} {
+	for _, dir := range []string{"bin", "pkg/include", "src"} {
 		a.tree(filepath.Join(root, dir), "usr/local/go/"+dir)
+	}
+	for _, tool := range []string{"asm", "compile", "link"} {
+		name := filepath.Join("pkg", "tool", runtime.GOOS+"_"+runtime.GOARCH, tool)
+		a.file(filepath.Join(root, name), "usr/local/go/"+name)
 	}
 	a.file(filepath.Join(root, "VERSION"), "usr/local/go/VERSION")
 	a.file(filepath.Join(root, "go.env"), "usr/local/go/go.env")
@@ -233,15 +238,27 @@ func (a *archive) tree(from, name string) {
 		return
 	}
 	a.fail(filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil {
 			return err
 		}
 		rel, err := filepath.Rel(from, path)
+		if d.IsDir() && needless(name, rel) {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || strings.HasSuffix(rel, "_test.go") {
+			return err
+		}
 		if err == nil {
 			a.file(path, filepath.Join(name, rel))
 		}
 		return errors.Join(err, a.err)
 	}))
+}
+
+// needless tells of a directory of Go's source that no program is compiled from: two
+// fifths of it are the tools' own and test data.
+func needless(tree, dir string) bool {
+	return tree == "usr/local/go/src" && (dir == "cmd" || filepath.Base(dir) == "testdata")
 }
 
 var library = regexp.MustCompile(`(/\S+) \(0x`)
@@ -264,13 +281,9 @@ func (a *archive) program(ctx context.Context, name string) {
 	}
 }
 
-// modules copies what `go mod download` wants, as a module proxy in files: all that
-// go.sum names and this machine has.
+// modules copies what the build wants, as a module proxy in files: all that go.sum names
+// and this machine has, since it has compiled the same.
 func (a *archive) modules(ctx context.Context, source string) {
-	if _, err := goCommand(ctx, source, "mod", "download"); err != nil {
-		a.fail(err)
-		return
-	}
 	cache, err := goCommand(ctx, source, "env", "GOMODCACHE")
 	a.fail(err)
 	sums, err := os.ReadFile(filepath.Join(source, "go.sum"))
