@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -183,24 +184,31 @@ func (r *row) Conclude(text string) {
 	r.Say(text)
 }
 
+var commit = regexp.MustCompile(`\b([0-9a-f]{7})[0-9a-f]{33}\b`)
+
+// words say what a step does to what, with commits as short as people write them.
+func words(s plan.Step) string {
+	return string(s.Verb) + " " + commit.ReplaceAllString(s.Resource.String(), "$1")
+}
+
 // Begin implements plan.Progress.
 func (r *row) Begin(s plan.Step) {
-	r.set(func(r *row) { r.step = string(s.Verb) + " " + s.Resource.String() })
+	r.set(func(r *row) { r.step = words(s) })
 }
 
 // Line implements plan.Progress.
 func (r *row) Line(s plan.Step, line string) {
-	r.set(func(r *row) { r.step = string(s.Verb) + " " + s.Resource.String() + ": " + line })
+	r.set(func(r *row) { r.step = words(s) + ": " + strings.TrimSpace(line) })
 }
 
 // End implements plan.Progress.
 func (r *row) End(s plan.Step, o plan.Outcome) {
 	took := o.Took.Round(10 * time.Millisecond)
 	if o.Err != nil {
-		r.screen.print(fmt.Sprintf("%s %s: %s %s (%s): %v", r.screen.paint("31", "✗"), r.target, s.Verb, s.Resource, took, o.Err))
+		r.screen.print(fmt.Sprintf("%s %s: %s (%s): %v", r.screen.paint("31", "✗"), r.target, words(s), took, o.Err))
 		return
 	}
-	r.screen.print(fmt.Sprintf("%s %s: %s %s (%s)", r.screen.paint("32", "✓"), r.target, s.Verb, s.Resource, took))
+	r.screen.print(fmt.Sprintf("%s %s: %s (%s)", r.screen.paint("32", "✓"), r.target, words(s), took))
 }
 
 // Wait implements plan.Progress.

@@ -129,9 +129,11 @@ func TestPlainView(t *testing.T) {
 	dev.Begin(step)
 	dev.Wait("task", 3*time.Second)
 	dev.End(step, plan.Outcome{Took: 20 * time.Millisecond})
+	release := plan.Step{Verb: plan.Deploy, Resource: plan.Resource{Kind: "release", Name: "4f2c9e1aa0b7d3c55e0f9a4c1d2b3e4f5a6b7c8d"}}
+	dev.End(release, plan.Outcome{Took: 7 * time.Second})
 	dev.Close()
 	s.close()
-	want := "shop/dev: apply\nshop/dev: waiting for task (3s)\n✓ shop/dev: set config memory (20ms)\n"
+	want := "shop/dev: apply\nshop/dev: waiting for task (3s)\n✓ shop/dev: set config memory (20ms)\n✓ shop/dev: deploy release 4f2c9e1 (7s)\n"
 	if out.String() != want {
 		t.Errorf("got %q, not %q", out.String(), want)
 	}
