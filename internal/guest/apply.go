@@ -50,10 +50,14 @@ func (c *Conn) Apply(ctx context.Context, steps []plan.Step, have, want *machine
 	return c.apply(ctx, tasks, progress)
 }
 
+// opening sets what apply.sh wants to be set before it.
+func opening(nonce string, patience time.Duration) string {
+	return fmt.Sprintf("nonce=%s\npatience=%d\n", nonce, int(patience.Seconds()))
+}
+
 func (c *Conn) apply(ctx context.Context, tasks []task, progress plan.Progress) error {
 	nonce := rand.Text()
-	patience := or(c.options.Wait, 2*time.Minute)
-	p, err := c.start(ctx, fmt.Sprintf("nonce=%s\npatience=%d\n%s", nonce, int(patience.Seconds()), applyScript))
+	p, err := c.start(ctx, opening(nonce, or(c.options.Wait, 2*time.Minute))+applyScript)
 	if err != nil {
 		return err
 	}

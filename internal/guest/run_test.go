@@ -56,8 +56,13 @@ func here(script, dir string) string {
 
 func converse(t *testing.T, dir string, tasks ...task) *local {
 	t.Helper()
+	return converseFor(t, dir, 2*time.Minute, tasks...)
+}
+
+func converseFor(t *testing.T, dir string, patience time.Duration, tasks ...task) *local {
+	t.Helper()
 	l := &local{dir: dir, heard: &recorder{}}
-	script := "nonce=n0nce\n" + here(applyScript, dir)
+	script := opening("n0nce", patience) + here(applyScript, dir)
 	l.cmd = exec.Command("sh", "-c", command("root", len(script)))
 	var errs [3]error
 	l.stdin, errs[0] = l.cmd.StdinPipe()
@@ -405,6 +410,26 @@ func TestStaleHolderGivesWay(t *testing.T) {
 		t.Errorf("heard %q", second.heard.events)
 	}
 	_ = first.cmd.Wait() // it has ended
+}
+
+// Another run is waited for as long as one is told to, and no longer.
+func TestPatience(t *testing.T) {
+	dir := t.TempDir()
+	first := converse(t, dir)
+	if err := first.ready(); err != nil {
+		t.Fatal(err)
+	}
+	var busy *BusyError
+	if err := converseFor(t, dir, 0, step("a", ":")).do(t.Context()); !errors.As(err, &busy) {
+		t.Errorf("without patience: %v", err)
+	}
+	second := converseFor(t, dir, time.Hour, step("a", ":"))
+	done := make(chan error)
+	go func() { done <- second.do(t.Context()) }()
+	first.stdin.Close() // its end
+	if err := <-done; err != nil {
+		t.Errorf("with patience: %v", err)
+	}
 }
 
 // Nothing that the machine says makes the conversation hang, crash or believe in
