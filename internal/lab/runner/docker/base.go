@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -281,9 +282,12 @@ func (a *archive) program(ctx context.Context, name string) {
 	}
 }
 
-// modules copies what the build wants, as a module proxy in files: all that go.sum names
-// and this machine has, since it has compiled the same.
+// modules copies what the build wants, as a module proxy in files: the modules that the
+// program is compiled from, and what all others say that they need.
 func (a *archive) modules(ctx context.Context, source string) {
+	list, err := goCommand(ctx, source, "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Version}}{{end}}", "./cmd/appstack")
+	a.fail(err)
+	compiled := strings.Split(list, "\n")
 	cache, err := goCommand(ctx, source, "env", "GOMODCACHE")
 	a.fail(err)
 	sums, err := os.ReadFile(filepath.Join(source, "go.sum"))
@@ -296,6 +300,9 @@ func (a *archive) modules(ctx context.Context, source string) {
 		version := strings.TrimSuffix(f[1], "/go.mod")
 		for _, ext := range []string{".info", ".mod", ".zip"} {
 			name := escapeUpper(f[0]) + "/@v/" + escapeUpper(version) + ext
+			if ext == ".zip" && !slices.Contains(compiled, f[0]+" "+version) {
+				continue
+			}
 			if from := filepath.Join(cache, "cache", "download", name); exists(from) {
 				a.file(from, "go/proxy/"+name)
 			}
