@@ -98,6 +98,13 @@ type table struct {
 	Rows        []row
 }
 
+// of notes where a series was measured with another commit of appstack than the newest.
+func (t *table) of(s results.Series, r *results.Results) {
+	if s.Commit != r.Versions["appstack"] {
+		t.Note = "Measured with appstack at the commit " + s.Commit + "."
+	}
+}
+
 // Markdown returns the table as text.
 func (t table) Markdown() string {
 	var b strings.Builder
@@ -133,9 +140,7 @@ func workTables(r *results.Results) []table {
 			if !ok {
 				continue
 			}
-			if s.Commit != r.Versions["appstack"] {
-				t.Note = "Measured with appstack at the commit " + s.Commit + "."
-			}
+			t.of(s, r)
 			t.Rows = append(t.Rows, row{one.Name, duration(s.Median()), duration(s.Min()), duration(s.Max()), fmt.Sprint(len(s.Samples)), times(s.Median() / ours)})
 		}
 		if len(t.Rows) > 0 {
@@ -254,6 +259,7 @@ func scaleTable(r *results.Results) table {
 		if !ok {
 			continue
 		}
+		t.of(s, r)
 		count, _, _ := strings.Cut(c.key, "-")
 		var n float64
 		fmt.Sscan(count, &n)
@@ -274,6 +280,7 @@ func otherTable(r *results.Results) table {
 		if !ok {
 			continue
 		}
+		t.of(s, r)
 		show := func(v float64) string { return fmt.Sprintf("%.1f %s", v, s.Unit) }
 		if s.Unit == "ms" {
 			show = duration
