@@ -107,6 +107,12 @@ func (s Series) Median() float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
+// first is the series' first n samples.
+func (s Series) first(n int) Series {
+	s.Samples = s.Samples[:n]
+	return s
+}
+
 // Min is the least sample, Max the greatest; NaN: there is none.
 func (s Series) Min() float64 { return s.extreme(slices.Min[[]float64]) }
 

@@ -100,3 +100,18 @@ func TestTargets(t *testing.T) {
 		}
 	}
 }
+
+// TestRatioOfRounds: a rival with fewer samples is compared with the rounds it was in.
+func TestRatioOfRounds(t *testing.T) {
+	r := &Results{}
+	for _, ms := range []float64{400, 100, 100} {
+		r.Add("noop/appstack", "ms", "", ms)
+	}
+	r.Add("noop/pipelining", "ms", "", 8000)
+	if got := ratio("noop/pipelining", "noop/appstack")(r); got != 20 {
+		t.Errorf("the ratio is %v, not that of the first round", got)
+	}
+	if got := ratio("noop/floor", "noop/appstack")(r); !math.IsNaN(got) {
+		t.Errorf("without samples it is %v", got)
+	}
+}

@@ -27,9 +27,13 @@ func (t Target) Met(r *Results) bool {
 	return v <= t.Bound
 }
 
-// ratio divides the medians of two series.
+// ratio divides the medians of two series, of the rounds that both took part in: what was
+// measured in turn had the same of the machine.
 func ratio(of, by string) func(*Results) float64 {
-	return func(r *Results) float64 { return r.Series[of].Median() / r.Series[by].Median() }
+	return func(r *Results) float64 {
+		n := min(len(r.Series[of].Samples), len(r.Series[by].Samples))
+		return r.Series[of].first(n).Median() / r.Series[by].first(n).Median()
+	}
 }
 
 // median takes a series as it is.
