@@ -68,8 +68,9 @@ func (t *trio) count(ctx context.Context) error {
 	return nil
 }
 
-// verbose makes a guest's sshd note each command that it starts.
-const verbose = "echo LogLevel VERBOSE >/etc/ssh/sshd_config.d/00-bench.conf; systemctl reload ssh"
+// verbose makes a guest's sshd note each command that it starts. One that reloads takes
+// no connection for a moment.
+const verbose = "echo LogLevel VERBOSE >/etc/ssh/sshd_config.d/00-bench.conf; systemctl reload ssh; sleep 2"
 
 // counted runs a work once with everything that counts in its way.
 func (t *trio) counted(ctx context.Context, who string, e env, work func() (sample, error)) error {
@@ -92,7 +93,7 @@ func (t *trio) counted(ctx context.Context, who string, e env, work func() (samp
 	t.add("bytes/"+who, "kB", float64(up+down)/1000)
 	t.add("turns/"+who, "1", float64(way.Turns()))
 	t.add("memory/"+who, "MB", s.peak)
-	const sum = `rm /etc/ssh/sshd_config.d/00-bench.conf; systemctl reload ssh
+	const sum = `rm /etc/ssh/sshd_config.d/00-bench.conf; systemctl reload ssh; sleep 2
 journalctl -q -o cat -t sshd --since "$since" | awk '/^Accepted publickey/ { c++ } /^Starting session/ { e++ } END { print c - 1, e - 1 }'`
 	counts, err := t.shell(ctx, e, "since='"+strings.TrimSpace(since)+"'\n"+sum)
 	if err != nil {
