@@ -65,14 +65,16 @@ func (e *Engine) GoBase(ctx context.Context, source, cache string) error {
 	if err != nil {
 		return err
 	}
-	return e.prune(ctx)
+	e.prune(ctx)
+	return nil
 }
 
-// prune removes what only an earlier base image was good for.
-func (e *Engine) prune(ctx context.Context) error {
-	_, images := e.Run(ctx, nil, "image", "prune", "--force")
-	_, builds := e.Run(ctx, nil, "builder", "prune", "--force")
-	return errors.Join(images, builds)
+// prune removes what only an earlier base image was good for. It is tidying: a Docker engine
+// that lost track of a build that was killed refuses, and builds all the same.
+func (e *Engine) prune(ctx context.Context) {
+	for _, what := range []string{"image", "builder"} {
+		_, _ = e.Run(ctx, nil, what, "prune", "--force")
+	}
 }
 
 // baseKey names what the image is made of.
