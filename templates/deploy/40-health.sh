@@ -62,8 +62,9 @@ wait_healthy() {
 	done
 }
 
-# doze PORT waits until a service on the port is worth asking again: a tenth of a second,
-# or until it listens there, which is cheap to see.
+# doze PORT waits until a service on the port is worth asking again: a fifth of a second,
+# or until it listens there, which is cheap to see. Asking more often takes from a small
+# machine what the service needs to start.
 doze() {
 	doze_port=$1
 	[ "$1" = 0 ] || doze_port=$(health_port_of "$1")
@@ -71,8 +72,8 @@ doze() {
 		sleep 0.1
 		return
 	fi
-	for moment in 1 2 3 4 5; do
-		sleep 0.02
+	for moment in 1 2 3 4; do
+		sleep 0.05
 		! listens "$doze_port" || return 0
 	done
 	: "$moment"
