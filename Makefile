@@ -19,7 +19,7 @@ test: setup lint test-unit test-lab ## everything: linters, unit tests with -rac
 
 .PHONY: test-unit
 test-unit: ## the tests that need neither root nor network, with -race
-	go test -race -short -timeout 10m ./...
+	GORACE=atexit_sleep_ms=10 go test -race -short -timeout 10m ./...
 
 .PHONY: test-lab
 test-lab: ## the tests with real containers, docker and act (root, Linux)

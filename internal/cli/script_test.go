@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("USER", "alice")
+			env.Setenv("GORACE", "atexit_sleep_ms=10") // with -race, every program's end would take a second
 			return nil
 		},
 	})

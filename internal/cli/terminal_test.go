@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 // tube is a terminal of a few columns that does what the screen asks of it: lines that
 // are too long wrap, and what is written above the cursor stays until it is erased.
 type tube struct {
+	mu      sync.Mutex
 	columns int
 	lines   []string // the last one is where the cursor is
 	widest  int
@@ -25,6 +27,8 @@ type tube struct {
 var control = regexp.MustCompile("^\x1b\\[([0-9]*)([A-Za-z])")
 
 func (t *tube) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for rest := p; len(rest) > 0; {
 		if m := control.FindSubmatch(rest); m != nil {
 			t.obey(string(m[1]), m[2][0])
@@ -59,6 +63,8 @@ func (t *tube) obey(number string, what byte) {
 
 // narrow wraps what is shown, as terminals do when their window shrinks.
 func (t *tube) narrow(columns int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	var lines []string
 	for _, line := range t.lines {
 		runes := []rune(line)
@@ -70,13 +76,31 @@ func (t *tube) narrow(columns int) {
 	t.lines, t.columns = lines, columns
 }
 
+func (t *tube) width() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.columns
+}
+
+func (t *tube) shown() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.Join(t.lines, "\n")
+}
+
+func (t *tube) widen(columns int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.columns = columns
+}
+
 // TestLiveView plays a run on a narrow terminal: what is over stays, what goes on is
 // shown with its time, and nothing of that is left at the end.
 func TestLiveView(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		term := &tube{columns: 40, lines: []string{""}}
 		s := newScreen(term, true, true)
-		s.width = func() int { return term.columns }
+		s.width = term.width
 		step := plan.Step{Verb: plan.Install, Resource: plan.Resource{Kind: "packages", Name: "curl git iptables nodejs npm ufw unattended-upgrades"}}
 		dev, qa := s.Open("shop/dev"), s.Open("shop/qa")
 		dev.Stage("apply")
@@ -91,7 +115,7 @@ func TestLiveView(t *testing.T) {
 		fmt.Fprint(term, "y\n") // as the terminal echoes it
 		time.Sleep(time.Second)
 		synctest.Wait()
-		shown := strings.Join(term.lines, "\n")
+		shown := term.shown()
 		for _, want := range []string{"shop/qa: no changes", "sure? y", "● shop/dev", "1:06 min"} {
 			if strings.Count(shown, want) != 1 {
 				t.Errorf("the terminal does not show %q once:\n%s", want, shown)
@@ -103,15 +127,15 @@ func TestLiveView(t *testing.T) {
 		term.narrow(25)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if shown := strings.Join(term.lines, "\n"); strings.Count(shown, "●") != 1 {
+		if shown := term.shown(); strings.Count(shown, "●") != 1 {
 			t.Errorf("after the window was made narrower the terminal shows\n%s", shown)
 		}
-		term.columns = 40
+		term.widen(40)
 		dev.End(step, plan.Outcome{Took: 70 * time.Second})
 		dev.End(step, plan.Outcome{Took: time.Second, Err: errors.New("exit status 100")})
 		dev.Close()
 		s.close()
-		shown = strings.Join(term.lines, "\n")
+		shown = term.shown()
 		if strings.Contains(shown, "●") || !strings.Contains(shown, "✓ shop/dev: install") || !strings.Contains(shown, "✗ shop/dev: install") {
 			t.Errorf("at the end the terminal shows\n%s", shown)
 		}
