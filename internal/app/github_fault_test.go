@@ -163,6 +163,7 @@ func (w *hubWorld) deploy(runID string) (report.Report, error) {
 		client := w.hub.client()
 		r.Event = event.Event{Name: "push", Repository: hubRepo, Branch: "dev", SHA: w.hub.sha}
 		r.Request.Ref = "dev"
+		r.Repository, r.CloneURL = hubRepo, "https://github.com/"+hubRepo+".git"
 		r.Commit, r.RunOver = client.Commit, client.RunOver
 		r.Holder, r.LockWait = hubRepo+"/"+runID+"/1", time.Hour
 		r.Publisher = &app.GitHub{Client: client, Comment: true, Deployment: true, Job: github.Job{Run: runID}}
