@@ -63,8 +63,8 @@ type Run struct {
 
 	Selected []*stack.Env // set by Do: the environments that it is about
 
-	read      time.Duration // what it took to know what is wanted
-	notPushed string        // why Pushed does not know
+	read      time.Duration     // what it took to know what is wanted
+	notPushed map[string]string // by branch, why Pushed does not know
 }
 
 // View shows a run while it goes on.

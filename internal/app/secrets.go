@@ -123,10 +123,11 @@ func (r *Run) pushed(ctx context.Context, command string) func(string) string {
 	if r.Pushed == nil || r.CloneURL == "" || !slices.Contains(deploying, command) {
 		return nil
 	}
+	r.notPushed = make(map[string]string)
 	return func(branch string) string {
 		sha, err := r.Pushed(ctx, branch)
 		if err != nil {
-			r.notPushed = err.Error()
+			r.notPushed[branch] = err.Error()
 		}
 		return sha
 	}
@@ -141,10 +142,7 @@ func (r *Run) undeployed(command string, t resolve.Target) string {
 	if t.SHA != "" || r.Event.Name != "" || !slices.Contains(deploying, command) || os == nil || os.Release == nil || t.Spec.App.Source.Upload != "" {
 		return ""
 	}
-	why := "this directory is no clone of the workflow's repository"
-	if r.notPushed != "" {
-		why = r.notPushed
-	}
+	why := cmp.Or(r.notPushed[t.Branch], "this directory is no clone of the workflow's repository")
 	return "no commit is deployed: " + why + "; a push deploys, and so does --ref in a clone"
 }
 
