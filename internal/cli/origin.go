@@ -36,9 +36,21 @@ func (g *globals) origin(ctx context.Context) origin {
 	}
 	o := parseOrigin(strings.TrimSpace(string(out)))
 	if o.repository != "" && o.token.IsZero() {
-		o.token = secret.New(cmp.Or(g.Getenv("GH_TOKEN"), g.Getenv("GITHUB_TOKEN")))
+		o.token = g.tokenFor(strings.TrimPrefix(o.server, "https://"))
 	}
 	return o
+}
+
+// tokenFor returns the token that the environment has for a host, as gh takes it
+// (https://cli.github.com/manual/gh_help_environment): no other host is to see it.
+func (g *globals) tokenFor(host string) secret.Value {
+	switch {
+	case host == "github.com", strings.HasSuffix(host, ".ghe.com"):
+		return secret.New(cmp.Or(g.Getenv("GH_TOKEN"), g.Getenv("GITHUB_TOKEN")))
+	case host == g.Getenv("GH_HOST"):
+		return secret.New(cmp.Or(g.Getenv("GH_ENTERPRISE_TOKEN"), g.Getenv("GITHUB_ENTERPRISE_TOKEN")))
+	}
+	return secret.Value{}
 }
 
 // parseOrigin reads a remote's address: https://host/owner/name.git, ssh://git@host/owner/name
