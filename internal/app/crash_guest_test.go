@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,15 +36,20 @@ func newCrashWorld(t *testing.T, repo string, kinds ...guestKind) *crashWorld {
 	return w
 }
 
-// inventory is what appstack made inside the guest, but for what differs between two.
-func (w *crashWorld) inventory() string {
+// inventory is what appstack made inside the guest, but for what differs between two:
+// its address, and the commits, each of which is given with the name that stands for it.
+func (w *crashWorld) inventory(commits ...string) string {
 	w.t.Helper()
 	text := login(w.t, w.addr.String(), w.key, `
 find /srv/app /var/lib/appstack /etc/systemd/system /etc/ssh /etc/sudoers.d /etc/ufw /usr/local /opt -not -path '*/.git/*' -not -name '*.pyc' \
-	-printf '%M %u %g %p %l\n' | sort
+	-printf '%M %u %g %p %l\n'
 ls -A /run | grep appstack; pgrep -af 'apply.sh|deploy_app' | grep -v pgrep; systemctl list-units --plain --no-legend 'app*' | awk '{print $1, $3, $4}'
 true`)
-	return strings.NewReplacer(w.addr.String(), "ADDRESS").Replace(text)
+	text = strings.NewReplacer(append(commits, w.addr.String(), "ADDRESS")...).Replace(text)
+	// Only now: the order of the commits is another one in each world.
+	lines := strings.Split(text, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }
 
 // chain lets runs die one after the other, each at the first point that none died at
@@ -97,8 +103,7 @@ func testCrashAtEveryStep(t *testing.T, kind guestKind) {
 	}
 	calm.do("apply", calmOne)
 	calm.do("apply", calmTwo)
-	want := strings.NewReplacer(calmOne, "ONE", calmTwo, "TWO").Replace(calm.inventory())
-	got := strings.NewReplacer(one, "ONE", two, "TWO").Replace(w.inventory())
+	want, got := calm.inventory(calmOne, "ONE", calmTwo, "TWO"), w.inventory(one, "ONE", two, "TWO")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the guest (-undisturbed +now):\n%s", diff)
 	}

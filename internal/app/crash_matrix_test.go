@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,21 +202,25 @@ func (w *matrixWorld) state(a act) string {
 		return w.left()
 	}
 	w.idle(w.addr)
-	lines := strings.Split(w.general(w.inventory()), "\n")
-	slices.Sort(lines)
+	text := w.inventory(w.alike()...)
 	leased := "free"
 	if strings.Contains(w.description(fmt.Sprint(w.number)), `"lease"`) {
 		leased = "leased"
 	}
-	return strings.Join(lines, "\n") + leased
+	return text + leased
 }
 
 // general is a text without what differs from one deploy to the next.
 func (w *matrixWorld) general(text string) string {
+	return strings.NewReplacer(w.alike()...).Replace(text)
+}
+
+// alike gives one name to all commits.
+func (w *matrixWorld) alike() (names []string) {
 	for _, sha := range w.commits {
-		text = strings.ReplaceAll(text, sha, "SHA")
+		names = append(names, sha, "SHA")
 	}
-	return text
+	return names
 }
 
 var fingerprint = regexp.MustCompile(`SHA256:\S+`)
