@@ -49,9 +49,10 @@ type local struct {
 	stderr io.ReadCloser
 }
 
-// here makes the script's files be below dir.
+// here makes the script's files be below dir, and commands that are in dir's bin go first.
 func here(script, dir string) string {
-	return strings.NewReplacer("/var/lib/appstack", dir+"/state", "/run/appstack.", dir+"/run.").Replace(script)
+	return strings.NewReplacer("/var/lib/appstack", dir+"/state", "/run/appstack.", dir+"/run.",
+		"PATH=/usr/local/sbin", "PATH="+dir+"/bin:/usr/local/sbin").Replace(script)
 }
 
 func converse(t *testing.T, dir string, tasks ...task) *local {
