@@ -24,7 +24,8 @@ type App struct {
 	EnvFile string `yaml:"env_file"`
 	// Debian packages that the app needs beside those of its runtime.
 	Packages []string `yaml:"packages"`
-	// Command that builds the whole source, before the services' own.
+	// Command that builds the whole source, before the services' own: the place for what
+	// more than one of them needs.
 	Build string `yaml:"build"`
 	// Variables of `env_vars` that builds bake in: another value makes another
 	// release. `NAME_*` stands for all that begin so. Those of the usual frontend
@@ -87,7 +88,9 @@ func (AptSource) shortForm() string { return "url" }
 type Service struct {
 	// Working directory in the source.
 	Dir string `yaml:"dir"`
-	// Command that builds it, run in `dir`.
+	// Command that builds it, run in `dir`. Services whose directories lie apart are built
+	// at the same time where the guest has two processors and 256 MiB free for each; those
+	// of a workspace, or with a package that they refer to by a path, one after the other.
 	Build string `yaml:"build"`
 	// Command that migrates its database, run in `dir`.
 	Migrate string `yaml:"migrate"`

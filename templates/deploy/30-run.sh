@@ -2,6 +2,10 @@
 # --- commands of the app: as its user, with its variables, in their own cgroup.
 
 STEP_UNIT=appstack-step.service
+margin='    ' # before each line of their output
+
+# stop_steps ends the commands that run, also those of a run that was killed.
+stop_steps() { systemctl stop appstack-step.service 'appstack-step-*.service' 2>/dev/null || :; }
 
 # in_release DIR COMMAND runs a shell command of the app in a directory of the
 # release. A unit of its own ends with all its children when the run is killed,
@@ -36,7 +40,7 @@ in_release() {
 
 # indent sets output of commands off from ours, also after a carriage return. fold
 # bounds what is kept of a line without end. Not sed -u, which reads byte by byte.
-indent() { stdbuf -oL fold -b -w 4096 | stdbuf -oL sed 's/^/    /; s/\r\(.\)/\r    \1/g'; }
+indent() { stdbuf -oL fold -b -w 4096 | stdbuf -oL sed "s/^/$margin/; s/\r\(.\)/\r$margin\1/g"; }
 
 # oom_kills prints how often the kernel has killed for memory in this guest; on
 # a guest without cgroup v2 only the whole machine's count is to be had.
@@ -49,15 +53,21 @@ oom_kills() {
 	echo 0
 }
 
-# explain_failure sets $why for the command that ended with $status.
+# explain_failure sets $why for the command that ended with $status, and $oom if it was
+# for want of memory.
 explain_failure() {
+	oom=''
 	result=$(systemctl show --property=Result --value "$STEP_UNIT" 2>/dev/null || :)
 	case $result in
-	oom-kill) why='out of memory: the kernel killed it; give the guest more memory or swap' ;;
+	oom-kill)
+		oom=yes
+		why='out of memory: the kernel killed it; give the guest more memory or swap'
+		;;
 	timeout) why='it took over an hour' ;;
 	*)
 		why="exit status $status"
 		if [ "$status" -eq 137 ] || [ "$(oom_kills)" -gt "$oom_before" ]; then
+			oom=yes
 			why="$why; killed, most probably because memory ran out: give the guest more memory or swap"
 		elif [ "$status" -eq 134 ]; then
 			why="$why; aborted, as node does when its heap is full: give the guest more memory, or raise NODE_OPTIONS=--max-old-space-size"
@@ -67,32 +77,110 @@ explain_failure() {
 	systemctl reset-failed "$STEP_UNIT" 2>/dev/null || :
 }
 
-# for_each_part FIELD runs a command of the app and then that of each service,
-# such as build. On failure $why says what happened.
+# for_each_part FIELD runs a command of the app and then those of the services, such as
+# build. On failure $why says what happened.
 for_each_part() {
-	part_field=$1
-	case $part_field in
+	case $1 in
 	build) part=$app_build ;;
 	migrate) part=$app_migrate ;;
 	esac
 	service_env_files=''
 	[ -z "$part" ] || in_release "$release" "$part" || return 1
-	for name in $services; do
-		service "$name"
-		case $part_field in
-		build) part=$build ;;
-		migrate) part=$migrate ;;
-		esac
-		[ -n "$part" ] || continue
-		say "$name: $part"
-		[ -d "$release/$dir" ] || {
-			why="the source has no directory $dir, which is that of $name"
-			return 1
-		}
-		in_release "$release/$dir" "$part" || {
-			why="$name: $why"
-			return 1
-		}
+	if [ "$1" = build ] && side_by_side; then
+		build_side_by_side && return 0
+		[ -n "$oom" ] || return 1
+		say "$why; now one after the other"
+	fi
+	for part_name in $services; do
+		run_part "$1" "$part_name" || return 1
 	done
 	service_env_files=''
+}
+
+# run_part FIELD NAME runs that command of a service, if it has one.
+run_part() {
+	service "$2"
+	case $1 in
+	build) part=$build ;;
+	migrate) part=$migrate ;;
+	esac
+	[ -n "$part" ] || return 0
+	say "$2: $part"
+	[ -d "$release/$dir" ] || {
+		why="the source has no directory $dir, which is that of $2"
+		return 1
+	}
+	in_release "$release/$dir" "$part" || {
+		why="$2: $why"
+		return 1
+	}
+}
+
+# side_by_side tells whether the services are to be built at the same time: each build
+# keeps to a directory of its own, and the guest has processors and memory for all of
+# $builders, 256 MiB each.
+side_by_side() {
+	builders=''
+	for name in $services; do
+		service "$name"
+		[ -z "$build" ] || builders="$builders $name"
+	done
+	for name in $builders; do
+		service "$name"
+		keeps_apart "$name" "$dir" || return 1
+	done
+	# shellcheck disable=SC2086 # names
+	set -- $builders
+	free=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
+	[ $# -gt 1 ] && [ "$(nproc)" -gt 1 ] && [ "${free:-0}" -ge $(($# * 262144)) ]
+}
+
+# keeps_apart NAME DIR tells whether nobody else builds in or around the directory. npm
+# and its kind install what a package needs where its workspace is, which is above it,
+# and where a package is that it refers to by a path.
+keeps_apart() {
+	for other in $builders; do
+		service "$other"
+		[ "$other" != "$1" ] || continue
+		case $dir/ in "$2"/*) return 1 ;; esac
+		case $2/ in "$dir"/*) return 1 ;; esac
+	done
+	above=$2
+	until [ "$above" = . ]; do
+		case $above in
+		*/*) above=${above%/*} ;;
+		*) above=. ;;
+		esac
+		[ ! -e "$release/$above/package.json" ] && [ ! -e "$release/$above/pnpm-workspace.yaml" ] || return 1
+	done
+	[ "$2" != . ] && ! grep -Eqs '"(file|link|portal):\.\.' "$release/$2/package.json"
+}
+
+# build_side_by_side builds $builders at the same time. The first that fails ends the
+# others; $why and $oom are its.
+build_side_by_side() {
+	builds='' oom='' why='a build ended'
+	failure=$RUN/appstack-build.failed
+	rm -f "$failure"
+	for name in $builders; do
+		build_one "$name" &
+		builds="$builds $!"
+	done
+	all_built=yes
+	for build_pid in $builds; do
+		wait "$build_pid" || all_built=''
+	done
+	[ -z "$all_built" ] || return 0
+	[ ! -e "$failure" ] || { read -r oom && read -r why; } <"$failure"
+	return 1
+}
+
+# build_one NAME is one of those builds. Those that are killed for its sake have nothing
+# to say that would hide its last words.
+build_one() {
+	STEP_UNIT=appstack-step-$1.service margin="    $1: "
+	run_part build "$1" && return 0
+	(set -C && printf '%s\n%s\n' "$oom" "$why" >"$failure") 2>/dev/null || return 1
+	systemctl kill --signal=KILL 'appstack-step-*.service' 2>/dev/null || :
+	return 1
 }

@@ -36,7 +36,7 @@ EOF
 wait_healthy() {
 	clock
 	health_end=$((clock + health_timeout * 100))
-	restarts_before='' steady_pid='' steady_since=$clock
+	restarts_before='' steady_pid='' steady_since=$clock probe=''
 	while :; do
 		unit_state "$1"
 		: "${restarts_before:=$restarts}"
@@ -62,9 +62,9 @@ wait_healthy() {
 	done
 }
 
-# doze PORT waits until a service on the port is worth asking again: a fifth of a second,
-# or until it listens there, which is cheap to see. Asking more often takes from a small
-# machine what the service needs to start.
+# doze PORT waits until a service on the port is worth asking again: a tenth of a second
+# where it listens, else until it does, which is cheap to see, or for half a second. Asking
+# more often takes from a small machine what the service needs to start.
 doze() {
 	doze_port=$1
 	[ "$1" = 0 ] || doze_port=$(health_port_of "$1")
@@ -72,7 +72,7 @@ doze() {
 		sleep 0.1
 		return
 	fi
-	for moment in 1 2 3 4; do
+	for moment in 1 2 3 4 5 6 7 8; do
 		sleep 0.05
 		! listens "$doze_port" || return 0
 	done
@@ -82,7 +82,7 @@ doze() {
 # is_healthy PORT is what wait_healthy asks of an active unit.
 is_healthy() {
 	if [ -n "$health_path" ]; then
-		answers "$(health_port_of "$1")" "$health_path"
+		listens "$(health_port_of "$1")" && answers "$(health_port_of "$1")" "$health_path"
 	elif [ "$1" != 0 ]; then
 		listens "$1"
 	else

@@ -280,7 +280,7 @@ wait_for_workers() {
 # settle_leftovers ends what a run that was killed left: first the services have to
 # be able to take their connections back.
 settle_leftovers() {
-	systemctl stop "$STEP_UNIT" 2>/dev/null || :
+	stop_steps
 	if redirected; then
 		set --
 		for name in $services; do

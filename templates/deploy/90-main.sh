@@ -10,7 +10,7 @@ lock() {
 		if [ -z "$holder" ] || kill -0 "$holder" 2>/dev/null; then
 			die 3 'another deploy runs on this guest'
 		fi
-		systemctl stop "$STEP_UNIT" 2>/dev/null || :
+		stop_steps
 		flock --timeout 20 9 || die 3 'another deploy was killed on this guest, and what it began still runs'
 	fi
 	echo $$ >"$RUN/appstack-deploy.lock"
@@ -43,7 +43,7 @@ cleanup() {
 	trap - EXIT
 	forget_credentials
 	if [ -n "${locked:-}" ]; then
-		systemctl stop "$STEP_UNIT" 2>/dev/null || :
+		stop_steps
 		if [ -n "${candidates:-}" ]; then
 			settle_leftovers || :
 		fi
