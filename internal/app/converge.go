@@ -41,6 +41,9 @@ func (s *session) look(ctx context.Context) (have machine.State, todo plan.Plan,
 
 // unchanged ends a run that has nothing to do.
 func (s *session) unchanged(ctx context.Context, g *machine.Guest) error {
+	if err := s.arrived(ctx, g); err != nil {
+		return err
+	}
 	s.sweep(ctx, g)
 	s.report.Status = report.Unchanged
 	return nil
@@ -63,7 +66,7 @@ func (s *session) change(ctx context.Context, have machine.State, todo plan.Plan
 		}
 		if todo.Empty() && !todo.Partial {
 			s.report.Status = report.Unchanged
-			return nil
+			return s.arrived(held, have.Guest)
 		}
 	}
 	return s.apply(held, have, todo)
@@ -91,16 +94,24 @@ func (s *session) apply(ctx context.Context, have machine.State, todo plan.Plan)
 		s.serving(ctx)
 		return err
 	}
-	if s.target.Want.OS == nil && s.fresh { // provision ends when one can log in
-		if err := s.waitSSH(ctx); err != nil {
-			return err
-		}
+	if err := s.arrived(ctx, have.Guest); err != nil {
+		return err
 	}
 	s.report.Status = report.Live
 	if os := s.target.Want.OS; os != nil && os.Release != nil && os.Release.SHA != "" {
 		s.report.Release = os.Release.SHA
 	}
 	return nil
+}
+
+// arrived ends what only provisions: one can log in then. A guest that the stack wants to
+// be started by others is left to them.
+func (s *session) arrived(ctx context.Context, had *machine.Guest) error {
+	runs := s.target.Want.Guest.Running || had != nil && had.Running
+	if s.target.Want.OS != nil || !runs || !s.fresh && !s.young {
+		return nil
+	}
+	return s.waitSSH(ctx)
 }
 
 // overtaken tells whether a failure is due to what another run of this environment did

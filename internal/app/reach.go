@@ -102,21 +102,40 @@ func (w *reach) guest(ctx context.Context, t resolve.Target, g *machine.Guest, s
 		}
 		o.Via = jump
 	}
-	// A guest that ran when it was observed is dialled at once.
-	if s.fresh {
-		if err := s.waitSSH(ctx); err != nil {
-			return nil, err
-		}
+	direct := o.Via == nil
+	if direct {
+		o.Via = &net.Dialer{Timeout: directWait}
 	}
-	if o.Via != nil {
-		return guest.Dial(ctx, guest.Options{Options: o, Wait: s.run.LockWait})
-	}
-	o.Via = &net.Dialer{Timeout: directWait}
-	conn, err := guest.Dial(ctx, guest.Options{Options: o, Wait: s.run.LockWait})
-	if dead, ok := errors.AsType[*ssh.UnreachableError](err); ok {
+	conn, err := s.dial(ctx, o)
+	if dead, ok := errors.AsType[*ssh.UnreachableError](err); ok && direct {
 		err = cmp.Or(pve.ExplainSSH(o.Address, dead.Err), err)
 	}
 	return conn, err
+}
+
+// dial logs in to the guest. One that ran when it was observed is dialled at once.
+func (s *session) dial(ctx context.Context, options ssh.Options) (*guest.Conn, error) {
+	o := guest.Options{Options: options, Wait: s.run.LockWait}
+	if !s.fresh {
+		conn, err := guest.Dial(ctx, o)
+		if !s.young || !refused(err) {
+			return conn, err
+		}
+	}
+	if err := s.waitSSH(ctx); err != nil {
+		return nil, err
+	}
+	return guest.Dial(ctx, o)
+}
+
+// refused tells whether there is an answer from where the guest is, and no SSH server yet.
+// Where nothing answers there is no way to it, and that is to be said soon.
+func refused(err error) bool {
+	if !is[*ssh.UnreachableError](err) {
+		return false
+	}
+	silence, ok := errors.AsType[net.Error](err)
+	return !ok || !silence.Timeout()
 }
 
 // waitSSH waits for the server of a guest that was just started.

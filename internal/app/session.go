@@ -25,7 +25,8 @@ type session struct {
 	began  time.Time // less what the run took before the sessions
 
 	inside bool        // only the inside of the guest is worked on
-	fresh  bool        // the guest did not run when it was observed, or not for long: it has to be waited for
+	fresh  bool        // the guest did not run when it was observed, or may have been started by a run that died: it has to be waited for
+	young  bool        // the guest had not run for long when it was observed, whoever started it: it is waited for where it does not answer
 	late   bool        // somebody else held the lease since the guest was observed
 	conn   *guest.Conn // nil: not connected yet
 

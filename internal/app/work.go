@@ -99,6 +99,7 @@ func (s *session) seen(g *machine.Guest) {
 	}
 	// Whoever holds the lease, and may have died, may have started it a moment ago.
 	s.fresh = !g.Running || g.Block != nil && g.Block.Lease != nil
+	s.young = g.Running && g.Uptime < sshWait
 	s.report.Node = g.Node
 }
 

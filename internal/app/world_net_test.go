@@ -97,6 +97,8 @@ func (g *gate) log() (seen []string, hit string) {
 // memNet is a network in memory with Proxmox at one address and guests at others.
 type memNet struct {
 	w        *memWorld
+	inside   func(vmid int, conn net.Conn) // a guest's sshd
+	quiet    bool                          // nobody says that a guest cannot be reached: no answer comes
 	accepted chan net.Conn
 	stop     context.CancelFunc
 	served   chan struct{}
@@ -111,7 +113,7 @@ func newMemNet(t testing.TB, w *memWorld) *memNet {
 	cert, err := w.proxmox.Certificate()
 	w.must(err)
 	ctx, stop := context.WithCancel(context.Background())
-	n := &memNet{w: w, accepted: make(chan net.Conn), stop: stop, served: make(chan struct{})}
+	n := &memNet{w: w, inside: greet, accepted: make(chan net.Conn), stop: stop, served: make(chan struct{})}
 	server := &http.Server{Handler: w.gate, ErrorLog: log.New(io.Discard, "", 0)}
 	listener := tls.NewListener(&pipeListener{n.accepted, ctx}, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}})
 	go func() {
@@ -160,14 +162,23 @@ func (n *memNet) DialContext(ctx context.Context, _, address string) (net.Conn, 
 		case <-n.served: // the pool of a client that is closed still dials
 			return nil, errCut
 		}
-	case address == memAddr+":22" && n.w.backend.Listens(memVMID), address == otherAddr+":22" && n.w.backend.Listens(otherVMID):
-		go func() {
-			_, _ = io.WriteString(far, "SSH-2.0-OpenSSH_9.2p1\r\n")
-			_ = far.Close()
-		}()
-		return near, nil
 	}
-	return nil, syscall.EHOSTUNREACH
+	vmid := map[string]int{memAddr + ":22": memVMID, otherAddr + ":22": otherVMID}[address]
+	switch listens := n.w.backend.Listens(vmid); {
+	case !listens && n.quiet:
+		<-ctx.Done()
+		return nil, ctx.Err()
+	case !listens:
+		return nil, syscall.EHOSTUNREACH
+	}
+	go n.inside(vmid, far)
+	return near, nil
+}
+
+// greet is an sshd that greets and ends the connection.
+func greet(_ int, conn net.Conn) {
+	_, _ = io.WriteString(conn, "SSH-2.0-OpenSSH_9.2p1\r\n")
+	_ = conn.Close()
 }
 
 // sever ends all connections and lets none come about, as if the program were dead;

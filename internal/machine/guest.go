@@ -44,6 +44,8 @@ type Guest struct {
 
 	// The following are observed only.
 
+	// Uptime is how long it has been running; zero where it is not, or that is not known.
+	Uptime time.Duration `json:"-"`
 	// Pending are the values that wait for a restart, "" for a pending deletion;
 	// Config has those that the guest runs with.
 	Pending Config `json:"pending,omitempty"`

@@ -210,6 +210,7 @@ func (c *Client) readOnce(ctx context.Context, ref *machine.Guest) (*machine.Gue
 	var rows []pendingRow
 	var status struct {
 		Status string `json:"status"`
+		Uptime int64  `json:"uptime"` // s
 		Lock   string `json:"lock"`
 		HA     struct {
 			Managed int `json:"managed"`
@@ -222,7 +223,7 @@ func (c *Client) readOnce(ctx context.Context, ref *machine.Guest) (*machine.Gue
 		return nil, description{}, err
 	}
 	g := &machine.Guest{Kind: ref.Kind, VMID: ref.VMID, Node: ref.Node, Pool: ref.Pool,
-		Running: status.Status == "running", HA: status.HA.Managed == 1, Lock: status.Lock}
+		Running: status.Status == "running", Uptime: time.Duration(status.Uptime) * time.Second, HA: status.HA.Managed == 1, Lock: status.Lock}
 	d, err := fill(g, rows)
 	return g, d, err
 }

@@ -1,4 +1,4 @@
-// Package sshtest is an SSH server for tests, on loopback: it runs commands with
+// Package sshtest is an SSH server for tests, on loopback or on connections of theirs: it runs commands with
 // this machine's sh, forwards connections, and can be made to fail as real ones do.
 // What it does not know it refuses.
 package sshtest
@@ -67,9 +67,9 @@ func Key(t testing.TB, kind string) (text string, signer ssh.Signer) {
 	return string(pem.EncodeToMemory(block)), signer
 }
 
-// Start starts a server with these host keys, which lets users in by key.
-func Start(t testing.TB, hostKeys []ssh.Signer, users map[string]ssh.PublicKey) *Server {
-	t.Helper()
+// New is a server with these host keys, which lets users in by key and does not listen:
+// see [Server.Serve].
+func New(hostKeys []ssh.Signer, users map[string]ssh.PublicKey) *Server {
 	s := &Server{}
 	s.config.PublicKeyCallback = func(c ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		if want := users[c.User()]; want == nil || string(want.Marshal()) != string(key.Marshal()) {
@@ -89,6 +89,13 @@ func Start(t testing.TB, hostKeys []ssh.Signer, users map[string]ssh.PublicKey) 
 		s.config.AddHostKey(k)
 		s.HostKeys = append(s.HostKeys, ssh.FingerprintSHA256(k.PublicKey()))
 	}
+	return s
+}
+
+// Start starts a server as [New] makes it, on a port of its own until the test ends.
+func Start(t testing.TB, hostKeys []ssh.Signer, users map[string]ssh.PublicKey) *Server {
+	t.Helper()
+	s := New(hostKeys, users)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +111,7 @@ func Start(t testing.TB, hostKeys []ssh.Signer, users map[string]ssh.PublicKey) 
 			if err != nil {
 				return
 			}
-			go s.serve(conn)
+			go s.Serve(conn)
 		}
 	}()
 	return s
@@ -127,7 +134,8 @@ func (s *Server) Logins() []string {
 	return slices.Clone(s.logins)
 }
 
-func (s *Server) serve(tcp net.Conn) {
+// Serve serves one connection until it ends.
+func (s *Server) Serve(tcp net.Conn) {
 	s.mu.Lock()
 	s.conns = append(s.conns, tcp)
 	s.mu.Unlock()
