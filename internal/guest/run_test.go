@@ -394,6 +394,7 @@ func TestHalfAStep(t *testing.T) {
 // One that waits for its next step for long has lost its other side: the next run
 // takes its place.
 func TestStaleHolderGivesWay(t *testing.T) {
+	t.Parallel() // it waits for seconds
 	dir := t.TempDir()
 	first := converse(t, dir)
 	if err := first.ready(); err != nil {
