@@ -167,6 +167,9 @@ func pins(t resolve.Target, g *machine.Guest) []string {
 
 // connect returns the session's connection to the guest, made at its first use.
 func (s *session) connect(ctx context.Context, g *machine.Guest) (*guest.Conn, error) {
+	if g != nil && !g.Running && !s.target.Want.Guest.Running {
+		return nil, &UsageError{s.target.Name + " is stopped, and `start: false` leaves it so: start it, or use `provision`, which does not look inside"}
+	}
 	if s.conn == nil {
 		defer s.timed("connect")()
 		conn, err := s.reach.guest(ctx, s.target, g, s)

@@ -116,6 +116,22 @@ func TestProvisionLeavesStopped(t *testing.T) {
 	})
 }
 
+// What is to be done inside a guest that the stack does not want to be started is said to
+// be left undone, at once.
+func TestApplyLeavesStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMemWorld(t, guestKinds()[0])
+		defer w.end()
+		w.guest(strings.Replace(w.kind.first, "{", "{start: false, ", 1))
+		began := time.Now()
+		r, err := w.do(t.Context(), "apply")
+		w.must(err)
+		if took := time.Since(began); r.Reason != report.BadInput || !strings.Contains(r.Error, "start: false") || took > 20*time.Second {
+			t.Errorf("it ends %s (%s) after %v: %s", r.Status, r.Reason, took, r.Error)
+		}
+	})
+}
+
 // debian is the sshd of a guest with nothing but Debian in it.
 func (w *memWorld) debian(vmid int, conn net.Conn) {
 	g, _ := w.backend.Guest(vmid)
