@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/org/appstack-action/internal/lab/gitrepo"
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/report"
 )
@@ -94,6 +95,24 @@ func testNodeApp(t *testing.T, kind guestKind) {
 		answers(t, page)
 	}
 	w.unchanged("after a reboot", sha)
+	w.failsWhileOtherBuilds(kind.repo("org/shop"), pages[1])
+}
+
+// failsWhileOtherBuilds has a service that cannot be built, beside one whose build takes
+// longer than anybody waits: it is ended, and the old release serves.
+func (w *databaseWorld) failsWhileOtherBuilds(repo, page string) {
+	w.t.Helper()
+	sha, err := w.lab.Git.Commit(repo, "dev", gitrepo.Files{"backend/package.json": []byte("{"),
+		"frontend/build.js": []byte("setTimeout(() => {}, 3_600_000)")}, "broken")
+	w.must(err)
+	r := w.do("apply", sha)
+	if r.Reason != report.BuildFailed || !strings.Contains(r.Error, "backend: exit status 1") {
+		w.t.Errorf("a broken build ends %s (%s): %s", r.Status, r.Reason, r.Error)
+	}
+	if left := w.shell("systemctl list-units --plain --no-legend 'appstack-step*'; true", ""); left != "" {
+		w.t.Errorf("what still runs: %s", left)
+	}
+	get(w.t, page)
 }
 
 func (w *databaseWorld) unchanged(when, sha string) {
