@@ -21,6 +21,9 @@ func newSiteSandbox(t *testing.T) *sandbox {
 			Mark: "shop/test", Description: name, User: "root", Dir: s.conf.App + "/current", App: s.conf.App, Start: "sleep 600", Restart: "always",
 		}.Unit())
 	}
+	// What a service alone has in its environment is for its build alone.
+	s.write("site.env", "SITE=\"mine\"\n")
+	s.conf.Services[2].EnvFiles, s.conf.Check = []string{s.path("site.env")}, `[ -z "${SITE-}" ]`
 	s.configure()
 	conf, err := os.ReadFile(s.path("app.conf"))
 	s.must(err)

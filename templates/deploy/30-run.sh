@@ -159,7 +159,7 @@ keeps_apart() {
 # build_side_by_side builds $builders at the same time. The first that fails ends the
 # others; $why and $oom are its.
 build_side_by_side() {
-	builds='' oom='' why='a build ended'
+	builds='' oom='' why='a build ended' service_env_files=''
 	failure=$RUN/appstack-build.failed
 	rm -f "$failure"
 	for name in $builders; do
