@@ -24,15 +24,21 @@ func newSiteSandbox(t *testing.T) *sandbox {
 	// What a service alone has in its environment is for its build alone.
 	s.write("site.env", "SITE=\"mine\"\n")
 	s.conf.Services[2].EnvFiles, s.conf.Check = []string{s.path("site.env")}, `[ -z "${SITE-}" ]`
-	s.configure()
-	conf, err := os.ReadFile(s.path("app.conf"))
-	s.must(err)
-	s.write("app.conf", string(conf)+"settle=0\n")
+	s.hasten()
 	for _, dir := range []string{"bin", "origin/api", "origin/site"} {
 		s.must(os.MkdirAll(s.path(dir), 0o755))
 	}
 	s.write("bin/nproc", "#!/bin/sh\necho 2\n")
 	return s
+}
+
+// hasten is configure, where services without a port need not prove themselves.
+func (s *sandbox) hasten() {
+	s.t.Helper()
+	s.configure()
+	conf, err := os.ReadFile(s.path("app.conf"))
+	s.must(err)
+	s.write("app.conf", string(conf)+"settle=0\n")
 }
 
 // meet goes on when the other build has come here, too.
@@ -51,22 +57,31 @@ for moment in 1 2 3 4 5; do [ ! -e "../$2.here" ] || exit 9; sleep 0.1; done
 rm "../$1.here"
 `
 
+// buildCase is what two services build, and what a deploy says of it.
+type buildCase struct {
+	name            string
+	api, site       string
+	more            map[string]string // files
+	status          int
+	says, saysNever string
+}
+
+// apart is of two that must not be built at the same time, for what a file says.
+func apart(name, file, text string) buildCase {
+	return buildCase{name, "set api site; " + alone, "set site api; " + alone, map[string]string{file: text}, 0, "    site: sh build.sh\n", "exit status"}
+}
+
 func TestBuildSideBySide(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name            string
-		api, site       string
-		more            map[string]string
-		status          int
-		says, saysNever string
-	}{
+	tests := []buildCase{
 		{"at the same time", meet + "meet api site; echo made", meet + "meet site api; echo made", nil, 0, "    api: made\n", "one after the other"},
 		{"one fails", meet + "meet api site; exit 7", meet + "meet site api; exec sleep 600", nil, 4, "<!! build", "site: exit status"},
-		{"memory", meet + `[ -e ../again ] || { meet api site; : >../again; kill -9 $$; }; echo made`,
-			meet + `[ -e ../again ] || { meet site api; exec sleep 600; }; echo made`, nil, 0, "memory ran out: give the guest more memory or swap; now one after the other", "<!!"},
-		{"a workspace", "set api site; " + alone, "set site api; " + alone, map[string]string{"package.json": "{}"}, 0, "site: sh build.sh", "exit status"},
-		{"a package beside", "set api site; " + alone, "set site api; " + alone,
-			map[string]string{"site/package.json": `{"dependencies": {"words": "file:../words"}}`}, 0, "site: sh build.sh", "exit status"},
+		{"memory", meet + `[ ! -e half ] || exit 9; [ -e "$FAKE/again" ] || { meet api site; : >half; : >"$FAKE/again"; kill -9 $$; }; echo made`,
+			meet + `[ -e "$FAKE/again" ] || { meet site api; exec sleep 600; }; echo made`, nil, 0, "memory ran out: give the guest more memory or swap; now one after the other", "<!!"},
+		apart("a workspace", "package.json", "{}"),
+		apart("a package beside", "site/package.json", `{"dependencies": {"words": "file:../words"}}`),
+		apart("a package beside, in short", "site/package.json", `{"dependencies": {"words": "./../words"}}`),
+		apart("a Python package beside", "site/requirements.txt", "-e ../words\n"),
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,6 +97,51 @@ func TestBuildSideBySide(t *testing.T) {
 			}
 			s.clean()
 		})
+	}
+}
+
+// A command that leads out of its directory is run by itself.
+func TestBuildThatLeadsOut(t *testing.T) {
+	t.Parallel()
+	s := newSiteSandbox(t)
+	s.conf.Services[2].Build = "sh build.sh ../site"
+	s.hasten()
+	s.deploy(0, s.commit("one", map[string]string{"api/build.sh": "set api site; " + alone, "site/build.sh": "set site api; " + alone}))
+}
+
+// A directory that is not there is said before anything is built for hours beside it.
+func TestBuildOfNothing(t *testing.T) {
+	t.Parallel()
+	s := newSiteSandbox(t)
+	s.conf.Services[1].Dir = "nowhere"
+	s.hasten()
+	out := s.deploy(4, s.commit("one", map[string]string{"site/build.sh": "exec sleep 600"}))
+	if !strings.Contains(out, "the source has no directory nowhere, which is that of api") {
+		t.Error("it does not say what is missing")
+	}
+}
+
+// The commands' units are told from services by their names.
+func TestBuildUnitsOwnName(t *testing.T) {
+	t.Parallel()
+	s := newSiteSandbox(t)
+	s.must(os.Rename(s.path("units/shop-site.service"), s.path("units/appstack-step-site.service")))
+	s.conf.Services[2].Unit = "appstack-step-site.service"
+	s.hasten()
+	s.deploy(0, s.commit("one", map[string]string{"api/build.sh": ":", "site/build.sh": ":"}))
+	if out := s.deploy(0, "--status"); !strings.Contains(out, "service=site active\n") {
+		t.Error("the service was taken for a command")
+	}
+}
+
+// A build of which nobody knows how it ended did not succeed.
+func TestBuildWithoutStatus(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	s.conf.Services[0].Build = "cp version built; kill -9 $PPID; exit 5" // its parent is who would tell
+	s.configure()
+	if out := s.deploy(4, s.commit("one", nil)); !strings.Contains(out, "web: exit status 137") {
+		t.Error("it does not say how it ended")
 	}
 }
 

@@ -2,10 +2,15 @@
 # --- commands of the app: as its user, with its variables, in their own cgroup.
 
 STEP_UNIT=appstack-step.service
+unless=''     # a line of shell before a command of theirs
 margin='    ' # before each line of their output
 
 # stop_steps ends the commands that run, also those of a run that was killed.
-stop_steps() { systemctl stop appstack-step.service 'appstack-step-*.service' 2>/dev/null || :; }
+# A build beside another that is about to begin finds the note, and does not.
+stop_steps() {
+	: >"$RUN/appstack-build.failed"
+	systemctl stop 'appstack-step.*' 2>/dev/null || :
+}
 
 # in_release DIR COMMAND runs a shell command of the app in a directory of the
 # release. A unit of its own ends with all its children when the run is killed,
@@ -21,7 +26,7 @@ in_release() {
 	for env_file in $env_files $service_env_files; do
 		set -- "$@" --property=EnvironmentFile="$env_file"
 	done
-	step_command=$2
+	step_command=$unless$2
 	shift 2
 	oom_before=$(oom_kills)
 	systemctl reset-failed "$STEP_UNIT" 2>/dev/null || :
@@ -33,6 +38,7 @@ in_release() {
 			} | indent >&4
 		} 3>&1)
 	} 4>&1
+	: "${status:=137}" # the shell that was to tell it was killed
 	[ "$status" -ne 0 ] || return 0
 	explain_failure
 	return 1
@@ -90,6 +96,8 @@ for_each_part() {
 		build_side_by_side && return 0
 		[ -n "$oom" ] || return 1
 		say "$why; now one after the other"
+		check_out
+		[ -z "$app_build" ] || in_release "$release" "$app_build" || return 1
 	fi
 	for part_name in $services; do
 		run_part "$1" "$part_name" || return 1
@@ -121,12 +129,14 @@ run_part() {
 # $builders, 256 MiB each.
 side_by_side() {
 	builders=''
+	[ -z "$upload" ] || return 1 # a tree that comes once cannot be begun again
 	for name in $services; do
 		service "$name"
 		[ -z "$build" ] || builders="$builders $name"
 	done
 	for name in $builders; do
 		service "$name"
+		case $build in *..*) return 1 ;; esac
 		keeps_apart "$name" "$dir" || return 1
 	done
 	# shellcheck disable=SC2086 # names
@@ -153,7 +163,8 @@ keeps_apart() {
 		esac
 		[ ! -e "$release/$above/package.json" ] && [ ! -e "$release/$above/pnpm-workspace.yaml" ] || return 1
 	done
-	[ "$2" != . ] && ! grep -Eqs '"(file|link|portal):\.\.' "$release/$2/package.json"
+	[ "$2" != . ] && [ -d "$release/$2" ] && ! grep -Eqs '"((file|link|portal):)?(\./)*\.\./' "$release/$2/package.json" &&
+		! grep -Fqs ../ "$release/$2/requirements.txt" "$release/$2/pyproject.toml" "$release/$2/uv.lock"
 }
 
 # build_side_by_side builds $builders at the same time. The first that fails ends the
@@ -178,9 +189,10 @@ build_side_by_side() {
 # build_one NAME is one of those builds. Those that are killed for its sake have nothing
 # to say that would hide its last words.
 build_one() {
-	STEP_UNIT=appstack-step-$1.service margin="    $1: "
+	STEP_UNIT=appstack-step.$1.service margin="    $1: " unless="[ ! -e '$failure' ] || exit 1
+"
 	run_part build "$1" && return 0
 	(set -C && printf '%s\n%s\n' "$oom" "$why" >"$failure") 2>/dev/null || return 1
-	systemctl kill --signal=KILL 'appstack-step-*.service' 2>/dev/null || :
+	systemctl kill --signal=KILL 'appstack-step.*.service' 2>/dev/null || :
 	return 1
 }
