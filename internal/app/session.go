@@ -138,7 +138,7 @@ func (s *session) End(step plan.Step, o plan.Outcome) {
 	s.mu.Lock()
 	s.report.Done = append(s.report.Done, report.Done{Step: step, Outcome: o})
 	s.mu.Unlock()
-	if step.Resource.Kind == "guest" && step.Verb == plan.Restart {
+	if step.Resource.Kind == "guest" && (step.Verb == plan.Restart || step.Verb == plan.Recreate) {
 		s.disconnect() // the connection ended with the boot that it was made in
 		s.fresh = true
 	}

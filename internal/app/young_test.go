@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/org/appstack-action/internal/app"
 	"github.com/org/appstack-action/internal/lab/pveapi"
 	"github.com/org/appstack-action/internal/report"
 	"github.com/org/appstack-action/internal/ssh/sshtest"
@@ -112,6 +113,23 @@ func TestProvisionLeavesStopped(t *testing.T) {
 			if r.Status != want || w.backend.Running(memVMID) {
 				t.Errorf("it ends %s (%s), the guest runs: %v: %s", r.Status, r.Reason, w.backend.Running(memVMID), r.Error)
 			}
+		}
+	})
+}
+
+// A guest that is made anew is waited for like one that is new.
+func TestProvisionWaitsForRecreated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMemWorld(t, guestKinds()[0])
+		defer w.end()
+		w.finish("provision")
+		time.Sleep(time.Hour)
+		w.guest(strings.Replace(w.kind.first, "disk: 8", "disk: 6", 1))
+		w.must(w.proxmox.Inject(pveapi.Fault{Guest: memVMID, LateSSH: time.Minute}))
+		r, err := w.do(t.Context(), "provision", func(r *app.Run) { r.Policy.AllowDestroy = true })
+		w.must(err)
+		if r.Failed() || !w.backend.Listens(memVMID) {
+			t.Errorf("it ends %s (%s) with a guest that does not listen yet: %s", r.Status, r.Reason, r.Error)
 		}
 	})
 }
