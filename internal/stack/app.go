@@ -89,8 +89,9 @@ type Service struct {
 	// Working directory in the source.
 	Dir string `yaml:"dir"`
 	// Command that builds it, run in `dir`. Services whose directories lie apart are built
-	// at the same time where the guest has two processors and 256 MiB free for each; those
-	// of a workspace, or with a package that they refer to by a path, one after the other.
+	// at the same time where the guest has two processors and 256 MiB free for each. One
+	// after the other are built: what is uploaded, a workspace's packages, and services
+	// whose command or packages lead out of their directory by `..`.
 	Build string `yaml:"build"`
 	// Command that migrates its database, run in `dir`.
 	Migrate string `yaml:"migrate"`
