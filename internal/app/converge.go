@@ -107,7 +107,7 @@ func (s *session) apply(ctx context.Context, have machine.State, todo plan.Plan)
 // arrived ends what only provisions: one can log in then. A guest that the stack wants to
 // be started by others is left to them.
 func (s *session) arrived(ctx context.Context, had *machine.Guest) error {
-	runs := s.target.Want.Guest.Running || had != nil && had.Running
+	runs := s.target.Want.Guest.Running || had != nil && had.Running && !s.did(plan.Recreate)
 	if s.target.Want.OS != nil || !runs || !s.fresh && !s.young {
 		return nil
 	}
@@ -127,14 +127,14 @@ func (s *session) overtaken(ctx context.Context, had *machine.Guest, failure err
 	case err != nil:
 		return false
 	case had == nil:
-		return now != nil && now.Block.Owns(s.target.Want.Guest.Block) && !s.created()
+		return now != nil && now.Block.Owns(s.target.Want.Guest.Block) && !s.did(plan.Create)
 	}
 	return now == nil || is[*pve.FindingsError](failure) && now.Running != had.Running
 }
 
-// created tells whether this run made the guest.
-func (s *session) created() bool {
+// did tells whether this run took such a step of the guest's.
+func (s *session) did(verb plan.Verb) bool {
 	return slices.ContainsFunc(s.report.Done, func(d report.Done) bool {
-		return d.Step.Verb == plan.Create && d.Step.Resource.Kind == "guest" && d.Outcome.Err == nil
+		return d.Step.Verb == verb && d.Step.Resource.Kind == "guest" && d.Outcome.Err == nil
 	})
 }

@@ -114,6 +114,15 @@ func TestProvisionLeavesStopped(t *testing.T) {
 				t.Errorf("it ends %s (%s), the guest runs: %v: %s", r.Status, r.Reason, w.backend.Running(memVMID), r.Error)
 			}
 		}
+		// Nor for one that somebody else started, where it is made anew.
+		w.ask("POST", w.path(memVMID)+"/status/start", "")
+		w.settle()
+		w.guest(strings.NewReplacer("{", "{start: false, ", "disk: 8", "disk: 6").Replace(w.kind.first))
+		r, err := w.do(t.Context(), "provision", func(r *app.Run) { r.Policy.AllowDestroy = true })
+		w.must(err)
+		if r.Status != report.Live || w.backend.Running(memVMID) {
+			t.Errorf("made anew, it ends %s (%s): %s", r.Status, r.Reason, r.Error)
+		}
 	})
 }
 
