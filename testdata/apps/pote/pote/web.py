@@ -67,6 +67,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(raw)))
+        if self.server.stopping:
+            # A visitor who keeps the connection and asks again would hold up the end.
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(raw)
 
@@ -82,6 +85,11 @@ class Server(ThreadingHTTPServer):
     def __init__(self, port: int, database: str) -> None:
         super().__init__(("", port), Handler)
         self.database = database
+        self.stopping = False
+
+    def shutdown(self) -> None:
+        self.stopping = True
+        super().shutdown()
 
 
 def main() -> int:

@@ -1,8 +1,10 @@
+import http.client
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
-from pote import config, fetch
+from pote import config, fetch, web
 
 
 class ConfigTest(unittest.TestCase):
@@ -31,3 +33,24 @@ class FetchTest(unittest.TestCase):
 
 if __name__ == "__main__":
     unittest.main()
+
+
+class ServerTest(unittest.TestCase):
+    def test_a_kept_connection_does_not_hold_up_the_end(self):
+        web.Handler.timeout = 60
+        server = web.Server(0, "")
+        loop = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        loop.start()
+        visitor = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+
+        def ask():
+            visitor.request("GET", "/nowhere")
+            answer = visitor.getresponse()
+            answer.read()
+            return answer.status, answer.getheader("Connection")
+
+        self.assertEqual(ask(), (404, None))
+        server.shutdown()
+        loop.join()
+        self.assertEqual(ask(), (404, "close"))
+        server.server_close()  # waits for the connection's thread
