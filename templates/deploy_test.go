@@ -287,6 +287,31 @@ func TestDeploy(t *testing.T) {
 	s.clean()
 }
 
+// A service that does not end when it is told to is named: systemd kills it, and what it
+// was about to answer is lost.
+func TestSlowEnd(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	if out := s.deploy(0, s.commit("one", nil)); strings.Contains(out, "warning") {
+		t.Error("a first start ends nothing")
+	}
+	s.write("fake/ends", `InactiveEnterTimestampMonotonic=905200000
+ActiveExitTimestampMonotonic=905100000
+Id=shop-quick.service
+
+InactiveEnterTimestampMonotonic=915200000
+ActiveExitTimestampMonotonic=900100000
+Id=shop-web.service
+
+InactiveEnterTimestampMonotonic=0
+ActiveExitTimestampMonotonic=0
+Id=shop-new.service
+`)
+	if out := s.deploy(0, s.commit("two", nil)); !strings.Contains(out, "warning: shop-web.service took 15 s to end") || strings.Count(out, "to end,") != 1 {
+		t.Error("a service that took 15 s to end is not named, or another one is")
+	}
+}
+
 func TestDeployFails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -188,6 +188,26 @@ restart_units() {
 	done
 	systemctl reset-failed "$@" 2>/dev/null || :
 	systemctl restart "$@" || :
+	tell_slow_ends "$@"
+}
+
+# tell_slow_ends names the units that took 5 s or more to end. systemd kills one after its
+# TimeoutStopSec, in the middle of what it answers.
+tell_slow_ends() {
+	systemctl show --property=Id --property=ActiveExitTimestampMonotonic --property=InactiveEnterTimestampMonotonic "$@" |
+		awk -F= '
+			function tell() {
+				if (end - begin >= 5000000) printf "%s %d\n", unit, (end - begin) / 1000000
+				begin = end = 0
+			}
+			$1 == "Id" { unit = $2 }
+			$1 == "ActiveExitTimestampMonotonic" { begin = $2 }
+			$1 == "InactiveEnterTimestampMonotonic" { end = $2 }
+			$0 == "" { tell() }
+			END { tell() }' |
+		while read -r slow took; do
+			say "warning: $slow took $took s to end, and after 15 s it is killed. On SIGTERM a service should answer what it has begun, close its connections and end"
+		done
 }
 
 # choose_together sets $together to the services that can be restarted at once: all
