@@ -368,7 +368,7 @@ enable_unit() {
 }
 
 reload_unit() {
-	case $1 in ssh*) reload_sshd "$1" ;; *) unit try-reload-or-restart "$1" ;; esac
+	case $1 in ssh.* | sshd.*) reload_sshd "$1" ;; *) unit try-reload-or-restart "$1" ;; esac
 }
 
 # reload_sshd returns when the new configuration is in force. The reload only sends a

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -27,7 +28,11 @@ func Access(s Step) bool {
 	return false
 }
 
-func isSSH(unit string) bool { return strings.HasPrefix(unit, "ssh") }
+// sshUnit matches sshd's own units, and no app's whose name begins alike: ssh.service,
+// ssh.socket and ssh@.service (Debian), sshd.service.
+var sshUnit = regexp.MustCompile(`^sshd?[.@]`)
+
+func isSSH(unit string) bool { return sshUnit.MatchString(unit) }
 
 // isAccessUnit tells the units that are restarted together with the files that
 // decide who gets in.

@@ -333,6 +333,15 @@ shop/dev: 6 to add, 1 to change, 1 to remove, 1 to restart
   + enable firewall ufw: incoming traffic is not denied
   ~ set timezone Etc/UTC: not set
 `},
+	{"an app whose name begins as sshd's units do", &machine.OS{},
+		&machine.OS{Files: files{"/etc/systemd/system/sshop-web.service": text(0o644, "root", "x")}, Units: units{"sshop-web.service": running},
+			Release: &machine.Release{SHA: sha1, Units: []string{"sshop-web.service"}}, Timezone: "Etc/UTC"}, `
+shop/dev: 3 to add, 1 to change, 0 to remove
+  + create file /etc/systemd/system/sshop-web.service: missing
+  ~ set timezone Etc/UTC: not set
+  + deploy release 1111111111111111111111111111111111111111: first release
+  + enable unit sshop-web.service: not enabled
+`},
 	{"sshd's file that left the stack", &machine.OS{Files: files{"/etc/ssh/sshd_config.d/20-b.conf": ours(text(0o644, "root", "x")), "/etc/ssh/sshd_config.d/10-a.conf": text(0o644, "root", "x")}, Units: units{"ssh.service": running}},
 		&machine.OS{Files: files{"/etc/ssh/sshd_config.d/10-a.conf": text(0o644, "root", "x")},
 			Units: units{"ssh.service": {Enabled: true, Active: true, Reload: true, Triggers: []string{"/etc/ssh/sshd_config.d/10-a.conf"}}}}, `
@@ -507,10 +516,13 @@ func TestAccess(t *testing.T) {
 		{Step{Verb: Write, Resource: Resource{"file", "/etc/ssh/sshd_config.d/a.conf"}}, true},
 		{Step{Verb: Write, Resource: Resource{"file", "/etc/sudoers.d/a"}}, true},
 		{Step{Verb: Reload, Resource: Resource{"unit", "ssh.service"}}, true},
+		{Step{Verb: Restart, Resource: Resource{"unit", "ssh.socket"}}, true},
+		{Step{Verb: Reload, Resource: Resource{"unit", "sshd.service"}}, true},
 		{Step{Verb: Set, Resource: Resource{"user", "app"}}, true},
 		{Step{Verb: Create, Resource: Resource{"user", "app"}}, false},
 		{Step{Verb: Write, Resource: Resource{"file", "/srv/app/.env"}}, false},
 		{Step{Verb: Restart, Resource: Resource{"unit", "shop.service"}}, false},
+		{Step{Verb: Restart, Resource: Resource{"unit", "sshop-web.service"}}, false},
 	} {
 		if got := Access(c.step); got != c.want {
 			t.Errorf("Access(%s) = %v", c.step, got)
