@@ -80,20 +80,31 @@ func (r *rig) firstOf(ctx context.Context, who, name, sha string) (s sample, err
 	if err := r.provision(ctx, project, e); err != nil {
 		return s, err
 	}
+	if err := r.python(ctx, e); err != nil {
+		return s, err
+	}
 	switch who {
 	case "appstack":
 		s, err = r.appstack(ctx, "live", "apply", "--project", "shop", "--ref", sha)
 	case "floor":
 		s, err = r.script(ctx, e, r.floorVars(sha), "configure.sh", "deploy.sh", "switch.sh")
 	default:
-		// Debian's plain template has no Python, which Ansible cannot do without.
-		if _, err := r.shell(ctx, e, "apt-get -qq update && apt-get -qq -y --no-install-recommends install python3 >/dev/null"); err != nil {
-			return s, err
-		}
 		v, _ := r.rival(who)
 		s, _, err = r.playbook(ctx, v, "shop", map[string]string{"sha": sha}, 5, e)
 	}
 	return s, errors.Join(err, r.destroy(ctx, e))
+}
+
+// python gives a guest the Python that Ansible cannot do without and Debian's plain template
+// lacks, whoever configures it: ufw wants it, too, and all are to begin alike. So the lists of
+// packages go again, and leave no time by which Ansible would take them for fresh.
+func (r *rig) python(ctx context.Context, e env) error {
+	_, err := r.shell(ctx, e, `set -e
+apt-get -qq update
+apt-get -qq -y --no-install-recommends install python3 >/dev/null
+rm -rf /var/lib/apt/lists/* /var/lib/apt/periodic/*
+touch -d @0 /var/lib/apt/lists`)
+	return err
 }
 
 // destroy takes a guest away.
