@@ -2,6 +2,7 @@ package lxc
 
 import (
 	"errors"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,8 +17,9 @@ type limit struct{ file, value string }
 
 // limiter knows how the machine's cgroups spell limits.
 type limiter interface {
-	prefix() string                       // of LXC's configuration keys
-	of(config map[string]string) []limit  // what a configuration asks for, in the order to set it
+	prefix() string // of LXC's configuration keys
+	// of is what a configuration asks for, in the order to set it: its CPUs from the first on.
+	of(config map[string]string, first int) []limit
 	dir(controller, cgroup string) string // where a cgroup's files are
 	usage() (mem, cpu string)             // "controller/file" of bytes and of CPU time
 }
@@ -48,14 +50,24 @@ func quota(config map[string]string) int64 {
 	return int64(f * cpuPeriod)
 }
 
-// cores are the CPUs that a container with so many cores runs on; Proxmox spreads
-// them over the node and rebalances, the lab takes the first.
-func cores(config map[string]string) string {
+// cores are the CPUs that a container with so many cores runs on, of a machine that has
+// so many: from the first on, and around.
+func cores(config map[string]string, first, all int) string {
 	n, _ := strconv.Atoi(config["cores"])
-	if n <= 0 || n > runtime.NumCPU() {
-		n = runtime.NumCPU()
+	if n <= 0 || n >= all {
+		return "0-" + strconv.Itoa(all-1)
 	}
-	return "0-" + strconv.Itoa(n-1)
+	var list []string
+	for i := range n {
+		list = append(list, strconv.Itoa((first+i)%all))
+	}
+	return strings.Join(list, ",")
+}
+
+// firstCPU spreads containers over the CPUs, those of labs beside one another, too. Proxmox
+// looks every few seconds which have the fewest (rebalance_lxc_containers of pvestatd).
+func (b *Backend) firstCPU(vmid int) int {
+	return vmid + int(crc32.ChecksumIEEE([]byte(b.opt.Name))%64)
 }
 
 func memory(config map[string]string) (mem, swap int64) {
@@ -82,12 +94,12 @@ func (legacy) usage() (string, string) {
 	return "memory/memory.usage_in_bytes", "cpuacct/cpuacct.usage"
 }
 
-func (legacy) of(config map[string]string) []limit {
+func (legacy) of(config map[string]string, first int) []limit {
 	mem, swap := memory(config)
 	limits := []limit{
 		{"memory.limit_in_bytes", strconv.FormatInt(mem, 10)},
 		{"memory.memsw.limit_in_bytes", strconv.FormatInt(mem+swap, 10)},
-		{"cpuset.cpus", cores(config)},
+		{"cpuset.cpus", cores(config, first, runtime.NumCPU())},
 		{"cpu.cfs_quota_us", "-1"},
 	}
 	if q := quota(config); q > 0 {
@@ -108,12 +120,12 @@ func (unified) dir(_, cgroup string) string { return filepath.Join(cgroupRoot, c
 
 func (unified) usage() (string, string) { return "memory/memory.current", "cpu/cpu.stat" }
 
-func (unified) of(config map[string]string) []limit {
+func (unified) of(config map[string]string, first int) []limit {
 	mem, swap := memory(config)
 	limits := []limit{
 		{"memory.max", strconv.FormatInt(mem, 10)},
 		{"memory.swap.max", strconv.FormatInt(swap, 10)},
-		{"cpuset.cpus", cores(config)},
+		{"cpuset.cpus", cores(config, first, runtime.NumCPU())},
 		{"cpu.max", "max " + strconv.Itoa(cpuPeriod)},
 	}
 	if q := quota(config); q > 0 {
@@ -134,7 +146,7 @@ func (b *Backend) setLimits(vmid int, config map[string]string) error {
 	var errs []error
 	for range 2 {
 		errs = nil
-		for _, l := range b.limits.of(config) {
+		for _, l := range b.limits.of(config, b.firstCPU(vmid)) {
 			errs = append(errs, b.setLimit(outer, l))
 			if l.file == "cpuset.cpus" {
 				errs = append(errs, b.setLimit(outer+"/ns", l))

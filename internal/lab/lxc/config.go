@@ -148,7 +148,7 @@ func (b *Backend) cgroupConfig(c *lines, vmid int, config map[string]string) {
 	c.add("lxc.cgroup.dir.container", b.opt.Name+"/"+id)
 	c.add("lxc.cgroup.dir.container.inner", "ns")
 	c.add("lxc.cgroup.dir.monitor", b.opt.Name+"/"+id+".monitor")
-	for _, l := range b.limits.of(config) {
+	for _, l := range b.limits.of(config, b.firstCPU(vmid)) {
 		c.add(b.limits.prefix()+l.file, l.value)
 	}
 }

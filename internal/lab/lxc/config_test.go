@@ -49,7 +49,7 @@ func TestLimits(t *testing.T) {
 	config := map[string]string{"memory": "1024", "swap": "0", "cpulimit": "0.5", "cpuunits": "200"}
 	files := func(l limiter) map[string]string {
 		m := map[string]string{}
-		for _, x := range l.of(config) {
+		for _, x := range l.of(config, 0) {
 			m[x.file] = x.value
 		}
 		delete(m, "cpuset.cpus") // the machine's
@@ -65,6 +65,20 @@ func TestLimits(t *testing.T) {
 	want = map[string]string{"memory.max": "1073741824", "memory.swap.max": "0", "cpu.max": "50000 100000", "cpu.weight": "200"}
 	if diff := cmp.Diff(want, files(unified{})); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestCores(t *testing.T) {
+	for _, test := range []struct {
+		cores      string
+		first, all int
+		want       string
+	}{
+		{"1", 0, 2, "0"}, {"1", 101, 2, "1"}, {"2", 101, 2, "0-1"}, {"", 7, 4, "0-3"}, {"9", 7, 4, "0-3"}, {"3", 102, 4, "2,3,0"},
+	} {
+		if got := cores(map[string]string{"cores": test.cores}, test.first, test.all); got != test.want {
+			t.Errorf("%s cores of %d from %d on are %q, want %q", test.cores, test.all, test.first, got, test.want)
+		}
 	}
 }
 
