@@ -2,6 +2,7 @@ package stack
 
 import (
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -71,12 +72,16 @@ func decodeScalar(n *node, v reflect.Value) {
 	}
 }
 
+// decimal is the one form of a whole number that everybody reads alike: 0101 is 101 in
+// YAML 1.2 and 65 in YAML 1.1, and 1_000 is text in one of them.
+var decimal = regexp.MustCompile(`^[-+]?(?:0|[1-9][0-9]*)$`)
+
 // parseInt returns the whole number that n is.
 func parseInt(n *node) (int64, bool) {
-	if n.tag != tagInt {
+	if n.tag != tagInt || !decimal.MatchString(n.value) {
 		return 0, false
 	}
-	i, err := strconv.ParseInt(n.value, 0, 64)
+	i, err := strconv.ParseInt(n.value, 10, 64)
 	return i, err == nil
 }
 

@@ -172,6 +172,8 @@ func (f *field) numberHint(n *node) string {
 		return "`${…}` works in text only; write the number here"
 	case n.tag == tagString && numberPattern.MatchString(n.value):
 		return "write it without quotes: " + n.value
+	case n.tag == tagInt && !decimal.MatchString(n.value):
+		return "write it in decimal, without leading zeros and without _"
 	case f.unit() != "":
 		return fmt.Sprintf("`%s` is a number of %s", f.key, f.unit())
 	}
