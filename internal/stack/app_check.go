@@ -1,8 +1,10 @@
 package stack
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -168,11 +170,20 @@ func (s *Service) validate(p place, a *App, badRuntime bool) {
 	}
 	health := p.child("health")
 	if s.Health.Path != "" && !pending(s.Health.Path) && !strings.HasPrefix(s.Health.Path, "/") {
-		health.child("path").fail("write /"+s.Health.Path, "is %s, which does not begin with /", quote(s.Health.Path))
+		health.child("path").fail("write "+pathOf(s.Health.Path), "is %s, which does not begin with /", quote(s.Health.Path))
 	}
-	if s.Port == 0 && s.Health.Port == 0 && s.Health.Path != "" {
+	known := p.child("port").bad() || health.child("port").bad()
+	if s.Port == 0 && s.Health.Port == 0 && s.Health.Path != "" && !known {
 		health.fail("write the service's `port`", "needs a port")
 	}
+}
+
+// pathOf returns the path that an address, or a path without its first /, means.
+func pathOf(s string) string {
+	if u, err := url.Parse(s); err == nil && u.Host != "" {
+		return cmp.Or(u.EscapedPath(), "/")
+	}
+	return "/" + s
 }
 
 func (g *Postgres) validate(p place) {
