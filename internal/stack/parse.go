@@ -175,67 +175,6 @@ func invalidUTF8(src []byte) int {
 	return -1
 }
 
-// syntaxError words what the YAML library says for people.
-func syntaxError(f *file, err error) diag.Diagnostic {
-	var load *yaml.LoadError
-	if !errors.As(err, &load) || load.Mark.Line == 0 {
-		return emptyOrUnreadable(f, load)
-	}
-	line, col := min(load.Mark.Line, len(f.starts)), load.Mark.Column
-	// An unfinished quote is noticed at the end of the file; where it starts
-	// is what helps.
-	if load.ContextMark.Line > 0 && strings.Contains(load.Message, "unexpected end") {
-		line, col = load.ContextMark.Line, load.ContextMark.Column
-	}
-	d := diag.Diagnostic{
-		Pos:     diag.Pos{File: f.name, Line: line, Col: col},
-		Summary: "not valid YAML: " + load.Message,
-		Source:  f.line(line),
-	}
-	if load.ContextMsg != "" {
-		d.Detail = load.ContextMsg
-		if load.ContextMark.Line != line {
-			d.Detail += fmt.Sprintf(" that starts at line %d", load.ContextMark.Line)
-		}
-	}
-	explainSyntax(&d, load.Message)
-	return d
-}
-
-func emptyOrUnreadable(f *file, load *yaml.LoadError) diag.Diagnostic {
-	d := diag.Diagnostic{Pos: diag.Pos{File: f.name}, Summary: "the file is empty", Hint: "`appstack init` writes a first stack"}
-	if load != nil && !strings.Contains(load.Message, "no documents") {
-		d.Summary, d.Hint = "not valid YAML: "+load.Message, ""
-	}
-	return d
-}
-
-// explainSyntax adds what the usual mistakes need.
-func explainSyntax(d *diag.Diagnostic, message string) {
-	indent := d.Source[:len(d.Source)-len(strings.TrimLeft(d.Source, " \t"))]
-	switch {
-	case strings.Contains(indent, "\t"):
-		d.Summary = "a tab in the indentation"
-		d.Detail = ""
-		d.Pos.Col = 1 + strings.IndexByte(indent, '\t')
-		d.Pos.EndCol = len(indent) + 1
-		d.Hint = "YAML wants spaces here"
-	case strings.Contains(message, "max depth"):
-		d.Summary = fmt.Sprintf("nested more than %d levels deep", maxDepth)
-		d.Detail = ""
-	case strings.Contains(message, "mapping values are not allowed"):
-		d.Hint = "quote text that contains \": \", and check that the indentation equals that of the keys above"
-	case strings.Contains(message, "unknown anchor"):
-		d.Hint = "text that starts with * needs quotes"
-	case strings.Contains(message, "incompatible YAML document"):
-		d.Hint = "remove the line; it is not needed"
-	case strings.Contains(message, "cannot start any token"):
-		d.Hint = "text that starts with @, ` or % needs quotes"
-	case strings.Contains(message, "did not find expected key"):
-		d.Hint = "check the indentation of this line and of those above, and for quotes that are not closed"
-	}
-}
-
 func secondDocument(f *file, doc *yaml.Node) diag.Diagnostic {
 	return diag.Diagnostic{
 		Pos:     diag.Pos{File: f.name, Line: doc.Line, Col: doc.Column, EndCol: doc.Column + 3},
