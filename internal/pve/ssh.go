@@ -85,7 +85,8 @@ func (e *NoSSHError) Hint() string {
 	if e.Private {
 		return privateHint(e.Address)
 	}
-	return "does the guest have this address, has its template an SSH server, and does Proxmox's firewall let port 22 in?"
+	_, port, _ := net.SplitHostPort(e.Address)
+	return "does the guest have this address, has its template an SSH server, and does Proxmox's firewall let port " + port + " in?"
 }
 
 // banner connects and reads the server's greeting. RFC 4253, 4.2: other lines may

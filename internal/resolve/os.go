@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"cmp"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ type inputs struct {
 	// DeployPublicKey is the public part of the identity that logs in to guests,
 	// as in authorized_keys: later runs log in with it as the app's user.
 	DeployPublicKey string
+	SSHPort         int // where guests are reached; 0: 22
 	// IsSecret tells whether a text holds a secret; nil: none does.
 	IsSecret func(string) bool
 	// ReadFile reads a file of the repository.
@@ -166,7 +168,7 @@ func (b *osBuilder) firewall() {
 		from = []string{""}
 	}
 	for _, network := range from {
-		fw.Rules = append(fw.Rules, machine.Rule{Port: "22", Protocol: "tcp", From: network, Ours: true})
+		fw.Rules = append(fw.Rules, machine.Rule{Port: strconv.Itoa(cmp.Or(b.in.SSHPort, 22)), Protocol: "tcp", From: network, Ours: true})
 	}
 	for _, s := range sortedServices(b.env) {
 		if s.Public && s.Port != 0 {

@@ -178,14 +178,14 @@ func (c Context) target(st *stack.Stack, e *stack.Env, problems *diag.List) (Tar
 	keys := append([]string{public}, e.Base.AuthorizedKeys...)
 	t.Want = machine.State{
 		Guest: guestState(e, px, c.Repository, keys),
-		OS:    osState(e, c.inputs(public, problems)),
+		OS:    osState(e, c.inputs(st, public, problems)),
 	}
 	return t, nil
 }
 
-func (c Context) inputs(public string, problems *diag.List) inputs {
+func (c Context) inputs(st *stack.Stack, public string, problems *diag.List) inputs {
 	return inputs{
-		SHA: c.SHA, Repository: c.CloneURL, Token: c.Token, DeployPublicKey: public, IsSecret: c.IsSecret, ReadFile: c.ReadFile, Problems: problems,
+		SHA: c.SHA, Repository: c.CloneURL, Token: c.Token, DeployPublicKey: public, SSHPort: st.SSH.Port, IsSecret: c.IsSecret, ReadFile: c.ReadFile, Problems: problems,
 	}
 }
 

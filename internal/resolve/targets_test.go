@@ -1,10 +1,14 @@
 package resolve
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/secret"
 	"github.com/org/appstack-action/internal/ssh/sshtest"
 	"github.com/org/appstack-action/internal/stack"
@@ -55,5 +59,33 @@ projects:
 				t.Errorf("problems: %s, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// The firewall opens the port that guests are reached at: without it the lock-out guard
+// would take every change of it back.
+func TestFirewallOpensSSHPort(t *testing.T) {
+	const src = `
+proxmox: {url: "https://pve1.lan:8006", token: "${secret.token}", node: pve1}
+ssh: {user: root, key: "${secret.key}"%s}
+defaults: {base: {ssh_from: 10.0.0.0/8}}
+projects: {shop: {envs: {dev: {vmid: 101, ip: 10.0.10.101/24, gateway: 10.0.10.1, branch: dev}}}}
+`
+	known := map[string]string{"token": "ci@pve!app=11111111-2222-3333-4444-555555555555", "key": newKeyText(t)}
+	for port, want := range map[string]string{"": "22", ", port: 2222": "2222"} {
+		st, list := stack.Load("appstack.yaml", fmt.Appendf(nil, src, port))
+		if list.HasErrors() {
+			t.Fatal(list)
+		}
+		targets, list := Targets(st, st.Envs, Context{
+			Secret: func(name string) (secret.Value, bool) { v, ok := known[name]; return secret.New(v), ok },
+		})
+		if list.HasErrors() {
+			t.Fatal(list)
+		}
+		rules := []machine.Rule{{Port: want, Protocol: "tcp", From: "10.0.0.0/8", Ours: true}}
+		if diff := cmp.Diff(rules, targets[0].Want.OS.Firewall.Rules); diff != "" {
+			t.Errorf("ssh.port %q (-want +got):\n%s", port, diff)
+		}
 	}
 }
