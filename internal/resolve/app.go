@@ -208,9 +208,9 @@ func (b *osBuilder) serviceConfig(s namedService) templates.ConfigService {
 	return c
 }
 
-// refuseVisibleSecrets reports secrets in commands: every process of the guest can
-// read them in the process list, and units and the deploy script's settings are
-// files that everybody may read.
+// refuseVisibleSecrets reports secrets in commands and health checks: every process of
+// the guest can read them in the process list, and units and the deploy script's settings
+// are files that everybody may read.
 func (b *osBuilder) refuseVisibleSecrets() {
 	a := b.env.App
 	b.refuseSecret("app.build", a.Build)
@@ -219,6 +219,9 @@ func (b *osBuilder) refuseVisibleSecrets() {
 	for name, s := range a.Services {
 		for key, command := range map[string]string{"build": s.Build, "migrate": s.Migrate, "start": s.Start} {
 			b.refuseSecret("app.services."+name+"."+key, command)
+		}
+		if s.Health != nil {
+			b.refuseSecret("app.services."+name+".health.path", s.Health.Path)
 		}
 	}
 	for i, job := range a.Cron {
@@ -235,6 +238,6 @@ func (b *osBuilder) refuseSecret(at, text string) {
 	}
 	b.problems.Add(diag.Diagnostic{
 		Severity: diag.Error, Pos: b.env.Pos(at), Summary: "a secret in " + at + " could be read by every process of the guest",
-		Hint: "put it into `env_vars` and let the command take it from there",
+		Hint: "put it into `env_vars`, which the app and its commands can read and others cannot",
 	})
 }

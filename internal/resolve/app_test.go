@@ -95,6 +95,7 @@ func TestOSStateReports(t *testing.T) {
 	tests := []struct{ name, from, to, want string }{
 		{"unknown git host", "GIT", "git.lan:x/y.git", "the SSH host key of git.lan is not known"},
 		{"secret in a command", "npm start", "npm start ${secret.queue}", "a secret in app.services.web.start"},
+		{"secret in a health check", "port: 8000", "port: 8000, health: \"/up?key=${secret.queue}\"", "a secret in app.services.web.health.path"},
 		{"PORT", "branch: dev", "branch: dev, env_vars: {PORT: 1}", "PORT is each service's own"},
 		{"python version", "runtime: node", "runtime: python\n      version: \"3.12\"", "has no Python 3.12, it has 3.11"},
 		{"node key", "runtime: node", "runtime: node\n      version: 22\n      node_source: {url: \"https://d\", signed_by: node.asc}", "node.asc is no ASCII-armoured OpenPGP key"},
