@@ -69,7 +69,7 @@ func (c *claims) claim(e *Env, key, what, value string) {
 		c.first[what+" "+value] = claim{e, key}
 		return
 	}
-	if n := e.node.get(splitPath(key)...); n != nil && n.secret {
+	if n := e.node.get(splitPath(key)...); n != nil && n.secret != "" {
 		value = "of a secret"
 	}
 	c.conflict(e, key, first, fmt.Sprintf("%s %s is used by %s and by %s", what, value, first.env, e), "")

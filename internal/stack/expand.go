@@ -162,7 +162,9 @@ func (x *expander) scalar(n *node) *node {
 			break
 		}
 		b.WriteString(x.part(n, part))
-		out.secret = out.secret || x.final && part.name != "" && !contains(envNames, part.name)
+		if x.final && out.secret == "" && part.name != "" && !contains(envNames, part.name) {
+			out.secret = strings.TrimPrefix(part.name, "secret.")
+		}
 	}
 	if b.String() == n.value {
 		return n
@@ -189,6 +191,8 @@ func (x *expander) part(n *node, p textPart) string {
 		d := x.file.diagnostic(n, diag.Error, fmt.Sprintf("unknown name `${%s}`", p.name), "", "")
 		if meant := nearest(p.name, x.known); meant != "" {
 			d.Hint = fmt.Sprintf("did you mean `${%s}`?", meant)
+		} else if name, ok := strings.CutPrefix(p.name, "secret."); ok {
+			d.Hint = fmt.Sprintf("`appstack secrets set %s` gives it a value", name)
 		}
 		narrow(&d, p.raw)
 		x.list.Add(d)

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -244,5 +245,43 @@ func TestSplitText(t *testing.T) {
 		if joined.String() != test.text {
 			t.Errorf("the parts of %q make %q", test.text, joined.String())
 		}
+	}
+}
+
+// TestSecretsThatDoNotFit shows that each of these is told what is wrong with it and
+// which secret to change, and nothing of its value.
+func TestSecretsThatDoNotFit(t *testing.T) {
+	const id = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
+	s := loadText(t, `
+proxmox: {url: "${secret.url}", token: "${secret.token}", fingerprint: "${secret.print}"}
+projects: {shop: {envs: {dev: {vmid: 101, ip: 10.86.1.11/24}}}}
+`)
+	good := map[string]string{"secret.url": "https://pve1.lan:8006", "secret.token": "ci@pve!ci=" + id, "secret.print": strings.Repeat("ab", 32)}
+	tests := []struct{ name, value, want string }{
+		{"url", "http://pve1.lan", "put the right value in with `appstack secrets set url`"},
+		{"url", "https://pve1.lan:8006 ", "it begins or ends with white space\nput the right"},
+		{"token", "PVEAPIToken=ci@pve!ci=" + id, "leave `PVEAPIToken=` out\nput the right value in with `appstack secrets set token`"},
+		{"token", id, "the token's ID is missing: user@realm!id=uuid\n"},
+		{"token", "ci@pve!ci " + id, "the token's secret is missing: user@realm!id=uuid\n"},
+		{"print", strings.Repeat("AB:", 19) + "CD", "this is a SHA-1 fingerprint"},
+	}
+	for _, test := range tests {
+		values := maps.Clone(good)
+		values["secret."+test.name] = test.value
+		_, list := s.Expand(from(values))
+		if len(list) != 1 || !strings.Contains(list[0].Hint, test.want) {
+			t.Errorf("%s %q: want the hint %q:\n%s", test.name, test.value, test.want, render(t, list))
+		}
+		if text := render(t, list); strings.Contains(text, id) || strings.Contains(text, "http://pve1") {
+			t.Errorf("%s: tells the value:\n%s", test.name, text)
+		}
+	}
+}
+
+func TestSecretWithoutValue(t *testing.T) {
+	s := loadText(t, referencing)
+	_, list := s.Envs[0].Expand(from(map[string]string{"sha": "c0ffee"}))
+	if want := "`appstack secrets set shop.password` gives it a value"; len(list) != 1 || list[0].Hint != want {
+		t.Errorf("want the hint %q:\n%s", want, render(t, list))
 	}
 }

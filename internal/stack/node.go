@@ -49,9 +49,9 @@ type node struct {
 	// derived says that a preset took the value from another key, where it has
 	// been checked.
 	derived bool
-	// secret says that the value of a secret has come in, so that no message
-	// may repeat it.
-	secret bool
+	// secret names the first secret whose value has come in, so that no message
+	// may repeat it; empty: none.
+	secret string
 }
 
 // pair is one key of a mapping.

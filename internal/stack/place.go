@@ -16,6 +16,7 @@ type place struct {
 	around *node // the place of what the file does not say
 	list   *diag.List
 	atKey  bool // point at the last key itself, not at its value
+	mute   bool // hints here repeat nothing of the value
 	// path has the first depth keys; no type is nested deeper. An array,
 	// because a stack of hundreds of environments makes places by the
 	// hundred thousand.
@@ -57,6 +58,26 @@ func (p place) key() place {
 	return p
 }
 
+// muted returns the place for checks whose hints repeat nothing of the value, so that
+// they can be shown of a secret, too.
+func (p place) muted() place {
+	p.mute = true
+	return p
+}
+
+// secretHint says what can be said of a secret's value that does not fit, and how it is
+// replaced.
+func (p place) secretHint(n *node, hint string) string {
+	set := fmt.Sprintf("put the right value in with `appstack secrets set %s`", n.secret)
+	switch {
+	case strings.TrimSpace(n.value) != n.value:
+		return "it begins or ends with white space\n" + set
+	case p.mute && hint != "":
+		return hint + "\n" + set
+	}
+	return set
+}
+
 // fail reports an error here. The summary follows the path.
 func (p place) fail(hint, format string, args ...any) *diag.Diagnostic {
 	return p.report(diag.Error, hint, format, args...)
@@ -81,8 +102,8 @@ func (p place) report(severity diag.Severity, hint, format string, args ...any) 
 	if here != nil && here.derived {
 		return &diag.Diagnostic{}
 	}
-	if here != nil && here.secret && !p.atKey {
-		p.list.Add(p.file.diagnostic(n, severity, p.String()+": what the secret holds does not fit here", "", ""))
+	if here != nil && here.secret != "" && !p.atKey {
+		p.list.Add(p.file.diagnostic(n, severity, p.String()+": what the secret holds does not fit here", "", p.secretHint(here, hint)))
 		return &diag.Diagnostic{}
 	}
 	summary := strings.TrimSpace(p.String() + " " + fmt.Sprintf(format, args...))

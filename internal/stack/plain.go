@@ -82,7 +82,18 @@ func (known secretNames) inPlain(name string, n *node) bool {
 			return true
 		}
 	}
-	return known.has(name) && !strings.Contains(n.value, "${secret.")
+	return known.has(name) && !strings.Contains(n.value, "${secret.") && !misreferred(n.value)
+}
+
+// misreferred reports whether s has a reference to nothing, which is an error already:
+// most often it is one to a secret, misspelt.
+func misreferred(s string) bool {
+	for _, part := range splitText(s) {
+		if part.name != "" && !contains(envNames, part.name) && !secretPath.MatchString(part.name) {
+			return true
+		}
+	}
+	return false
 }
 
 // plainScan warns of secrets in plain text.

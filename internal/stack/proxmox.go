@@ -74,12 +74,12 @@ func (x *Proxmox) validate(p place, s SSH) {
 	if x.validateURL(p.child("url")); len(*p.list) > before {
 		(*p.list)[before].Detail = "allowed: https://HOST:PORT, such as https://pve1.lan:8006"
 	}
-	p.child("token").text(x.Token, apiToken, x.tokenHint())
+	p.child("token").muted().text(x.Token, apiToken, x.tokenHint())
 	hint := ""
 	if len(strings.ReplaceAll(x.Fingerprint, ":", "")) == 40 {
 		hint = "this is a SHA-1 fingerprint; `pvenode cert info` prints the SHA-256 one"
 	}
-	p.child("fingerprint").text(x.Fingerprint, fingerprintTLS, hint)
+	p.child("fingerprint").muted().text(x.Fingerprint, fingerprintTLS, hint)
 	if x.Fingerprint != "" && x.CA != "" {
 		p.child("ca").fail("remove one of them", "can't stand beside `fingerprint`")
 	}

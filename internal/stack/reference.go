@@ -49,11 +49,34 @@ func (f *file) checkText(n *node, names []string, list *diag.List) {
 			list.Add(f.diagnostic(n, diag.Error, "`${` without a name and `}`", "", "for a literal `${` write `$${`"))
 		case part.name == "" || secretPath.MatchString(part.name) || contains(names, part.name):
 		default:
-			d := f.diagnostic(n, diag.Error, fmt.Sprintf("unknown name `${%s}`", part.name), allowedNames(names), nameHint(part.name, names))
-			narrow(&d, part.raw)
-			list.Add(d)
+			list.Add(f.unknownName(n, part, names))
 		}
 	}
+}
+
+// unknownName reports a reference to none of names.
+func (f *file) unknownName(n *node, part textPart, names []string) diag.Diagnostic {
+	d := f.diagnostic(n, diag.Error, fmt.Sprintf("unknown name `${%s}`", part.name), allowedNames(names), nameHint(part.name, names))
+	if expression, ok := strings.CutPrefix(part.name, "{"); ok {
+		part.raw += "}"
+		d.Summary = "`${{ … }}` is an expression of GitHub's, which has no meaning in this file"
+		d.Hint = expressionHint(strings.TrimSpace(expression), names)
+	}
+	narrow(&d, part.raw)
+	return d
+}
+
+// expressionHint says what takes the place of an expression of a workflow.
+func expressionHint(expression string, names []string) string {
+	of, name, _ := strings.Cut(expression, ".")
+	if of == "secrets" && secretPath.MatchString("secret."+name) {
+		name = strings.ToLower(name)
+		return fmt.Sprintf("write `${secret.%s}`, and put its value in with `appstack secrets set %s`", name, name)
+	}
+	if of == "github" && contains(names, name) {
+		return fmt.Sprintf("write `${%s}`", name)
+	}
+	return ""
 }
 
 // narrow makes d point at what alone, if its line has it.
