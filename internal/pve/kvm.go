@@ -269,6 +269,8 @@ func (c *Client) clone(ctx context.Context, want *machine.Guest, text string) er
 	return err
 }
 
+// cloneOnce sends the request until it has happened once. It returns no task where the
+// guest itself told that it had.
 func (c *Client) cloneOnce(ctx context.Context, source, want *machine.Guest, p params) (*task, error) {
 	for attempt := 1; ; attempt++ {
 		var upid string
@@ -281,8 +283,11 @@ func (c *Client) cloneOnce(ctx context.Context, source, want *machine.Guest, p p
 			return nil, err
 		}
 		there, lookErr := c.cloned(ctx, want)
-		if there || lookErr != nil || attempt == maxAttempts {
+		switch {
+		case there || lookErr != nil:
 			return nil, lookErr
+		case attempt == maxAttempts || !e.Uncertain || ctx.Err() != nil:
+			return nil, err
 		}
 	}
 }

@@ -218,3 +218,33 @@ func TestTaskOfNoNode(t *testing.T) {
 		}
 	}
 }
+
+// A clone that never came about is an error, in the words of its last refusal.
+func TestCloneThatNeverWas(t *testing.T) {
+	const clone, free = "POST /nodes/pve1/qemu/9000/clone", "GET /cluster/nextid?vmid=101"
+	source := &machine.Guest{Kind: machine.KVM, VMID: 9000, Node: "pve1"}
+	want := &machine.Guest{Kind: machine.KVM, VMID: 101, Node: "pve1"}
+	tests := []struct {
+		name    string
+		answers []answer
+		want    string
+		sent    int
+	}{
+		{"refused after a lost answer", []answer{{drop: true}, refused(403, "Permission check failed (/storage/local, Datastore.AllocateSpace)")}, "Permission check failed", 2},
+		{"no answer at all", []answer{{drop: true}}, "unexpected EOF", maxAttempts},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, f := bubbled(t, map[string][]answer{clone: tt.answers, free: {{data: `"101"`}}})
+				_, err := c.cloneOnce(t.Context(), source, want, params{"newid": "101"})
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v, want %q", err, tt.want)
+				}
+				if n := f.count(clone); n != tt.sent {
+					t.Errorf("%d requests for the clone, want %d", n, tt.sent)
+				}
+			})
+		})
+	}
+}
