@@ -53,6 +53,11 @@ func dearmor(file string, data []byte) (binary []byte, armored bool, err error) 
 	switch {
 	case bytes.HasPrefix(data, []byte(binaryIntro)):
 		return data, false, nil
+	case bytes.Contains(data, []byte("\n>>>>>>> ")) && bytes.Contains(append([]byte("\n"), data...), []byte("\n<<<<<<< ")):
+		return nil, false, &Problem{
+			Summary: file + " has both sides of a merge that git could not do",
+			Advice:  "take one side: git checkout --ours -- " + file + " (or --theirs), and put in again what the other side changed, with `appstack secrets set`",
+		}
 	case bytes.HasPrefix(trimmed, []byte(armorIntro)):
 		binary, err := readBounded(armor.NewReader(bytes.NewReader(trimmed)))
 		if err != nil {
@@ -78,22 +83,28 @@ func damaged(file string, err error) error {
 	}
 }
 
-// otherFormats tells what a file is that people take for an age file.
+// anew is how values that another tool keeps get into an age file. The file that has
+// them stands in its way.
+const anew = "move it out of the way, and put the values in with `appstack secrets edit FILE`"
+
+// otherFormats tells what a file is that people take for an age file. FILE in a hint
+// stands for its name.
 var otherFormats = []struct{ prefix, what, hint string }{
-	{"-----BEGIN PGP", "encrypted with PGP", "decrypt it, and put the values in with `appstack secrets edit`"},
+	{"-----BEGIN PGP", "encrypted with PGP", "decrypt it, " + anew},
 	{"-----BEGIN ", "a plain PEM file", "put it in as a value with `appstack secrets set NAME < FILE`"},
-	{"$ANSIBLE_VAULT;", "encrypted with Ansible Vault", "`ansible-vault view` it, and put the values in with `appstack secrets edit`"},
-	{"\x00GITCRYPT\x00", "encrypted with git-crypt", "unlock it, and put the values in with `appstack secrets edit`"},
+	{"$ANSIBLE_VAULT;", "encrypted with Ansible Vault", "`ansible-vault view` it, " + anew},
+	{"\x00GITCRYPT\x00", "encrypted with git-crypt", "unlock it, " + anew},
 	{"version https://git-lfs", "a pointer of Git LFS, not the file itself", "run git lfs pull; actions/checkout needs `lfs: true`"},
 }
 
 // notEncrypted says what a file is that is no age file.
 func notEncrypted(file string, data []byte) error {
-	p := &Problem{Advice: "encrypt it: `appstack secrets edit` makes such a file"}
+	p := &Problem{Advice: "remove it: `appstack secrets edit " + file + "` makes a new one"}
 	text := strings.TrimLeft(string(data), " \t\r\n\ufeff")
 	for _, f := range otherFormats {
 		if strings.HasPrefix(text, f.prefix) {
-			p.Summary, p.Advice = fmt.Sprintf("%s is %s, not an age file", file, f.what), f.hint
+			p.Summary = fmt.Sprintf("%s is %s, not an age file", file, f.what)
+			p.Advice = strings.ReplaceAll(f.hint, "FILE", file)
 			return p
 		}
 	}
@@ -105,10 +116,10 @@ func notEncrypted(file string, data []byte) error {
 		p.Summary = file + " is empty, not an age file"
 	case isSops(text):
 		p.Summary = file + " is encrypted with sops, value by value, not an age file"
-		p.Advice = "decrypt it with `sops -d`, and put the values in with `appstack secrets edit`"
+		p.Advice = "decrypt it with `sops -d`, " + strings.ReplaceAll(anew, "FILE", file)
 	case utf8.ValidString(text) && !strings.ContainsRune(text, 0):
 		p.Summary = file + " is plain text: its secrets are not encrypted"
-		p.Advice = "put its values in with `appstack secrets edit`, delete it, and change those that were ever committed"
+		p.Advice = strings.ReplaceAll(anew, "FILE", file) + "; delete the other one, and change what was ever committed"
 	default:
 		p.Summary = file + " is not an age file"
 	}

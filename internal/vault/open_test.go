@@ -141,6 +141,8 @@ func TestOpenErrors(t *testing.T) {
 		{"ansible", []byte("$ANSIBLE_VAULT;1.1;AES256\n33\n"), "Ansible Vault"},
 		{"git-crypt", []byte("\x00GITCRYPT\x00abc"), "git-crypt"},
 		{"lfs", []byte("version https://git-lfs.github.com/spec/v1\noid sha256:x\n"), "Git LFS"},
+		{"merge", []byte("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n<<<<<<< HEAD\nAAAA\n=======\nBBBB\n>>>>>>> prod\n"), "has both sides of a merge"},
+		{"merge from its first line", []byte("<<<<<<< HEAD\nAAAA\n=======\nBBBB\n>>>>>>> prod\n"), "has both sides of a merge"},
 		{"binary", []byte{0xff, 0xfe, 0, 1}, "is not an age file"},
 		{"too large", bytes.Repeat([]byte("x"), 5<<20), "more than 1 MiB"},
 		{"passphrase", encrypt(t, "name: canary-value", true, passphrase), "encrypted with a passphrase"},

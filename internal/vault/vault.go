@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
@@ -216,7 +217,7 @@ func (v *Vault) explain(file string, h Header, err error) error {
 	if h.count(stanzaScrypt) > 0 {
 		return &Problem{
 			Summary: fmt.Sprintf("%s is encrypted with a passphrase, and not to a recipient", file),
-			Advice:  "decrypt it with `age -d`, and put the values in with `appstack secrets edit`",
+			Advice:  "decrypt it with `age -d`, " + strings.ReplaceAll(anew, "FILE", file),
 		}
 	}
 	return &NoMatchError{
