@@ -51,8 +51,12 @@ mark() { echo "$1 $pid" >$state/run; }
 run() {
 	mark busy
 	tell begin "$1"
+	clock
+	began=$now
 	timeout -k 10 "$2" sh -c '. "$0"; set -eu; . "$1"' "$dir/lib" "$dir/code.$1" <"$3" >&2 9>&-
 	rc=$?
+	clock # a step that ignored SIGTERM was killed by timeout, and not for want of memory
+	[ $rc -ne 137 ] || [ $((now - began)) -lt "$2" ] || rc=124
 	rm -f "$3" "$dir/code.$1"
 	printf '\n%s %s\n' "$nonce" "$1" >&2
 	mark idle

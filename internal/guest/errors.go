@@ -54,8 +54,8 @@ func (e *StepError) Hint() string {
 	return "what was done before stays; run again when the cause is removed"
 }
 
-// codeOOM is the exit code of a process that was ended by SIGKILL, which nobody but
-// the kernel's out-of-memory killer sends to a step.
+// codeOOM is the exit code of a process that was ended by SIGKILL, which nobody but the
+// kernel's out-of-memory killer sends to a step within its time.
 const codeOOM = 137
 
 // LockoutError says that the machine could not be reached any more after a change of

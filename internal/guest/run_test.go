@@ -165,6 +165,35 @@ func TestFirstFailureStops(t *testing.T) {
 	}
 }
 
+// A step that ignores the end of its time is killed: that is not for want of memory, as
+// it is where the step had time left.
+func TestKilled(t *testing.T) {
+	for name, want := range map[string]struct {
+		code  string
+		exit  int
+		bound int
+		hint  string
+	}{
+		"out of memory": {"kill -9 $$", codeOOM, 60, "more memory"},
+		"out of time":   {"trap '' TERM; while :; do :; done", 124, 1, "run again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			sooner := "#!/bin/sh\nshift 2\nexec /usr/bin/timeout -k 0.1 \"$@\"\n" // instead of -k 10
+			if err := errors.Join(os.Mkdir(dir+"/bin", 0o700), os.WriteFile(dir+"/bin/timeout", []byte(sooner), 0o700)); err != nil {
+				t.Fatal(err)
+			}
+			l := converse(t, dir, step("a", want.code))
+			l.seconds = want.bound
+			var failed *StepError
+			if err := l.do(t.Context()); !errors.As(err, &failed) || failed.Code != want.exit || failed.TimedOut != (want.exit == 124) || !strings.Contains(failed.Hint(), want.hint) {
+				t.Errorf("got %v; %+v", err, failed)
+			}
+		})
+	}
+}
+
 // A command in the middle of a step that fails, fails the step.
 func TestErrexit(t *testing.T) {
 	l := converse(t, t.TempDir(), step("a", "false; echo went on"))
