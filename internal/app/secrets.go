@@ -74,7 +74,7 @@ func secretFiles(spec *stack.Stack, envs []*stack.Env) []string {
 // targets resolves what is wanted, and tells what is wrong with it.
 func (r *Run) targets(ctx context.Context, spec *stack.Stack, sel resolve.Selection, keys *vault.Secrets) ([]resolve.Target, error) {
 	targets, problems := resolve.Targets(spec, sel.Envs, resolve.Context{
-		Repository: r.Repository, CloneURL: r.CloneURL, Token: r.Token, SHA: sel.SHA, Ref: sel.Ref, Policy: r.Policy,
+		Repository: r.Repository, CloneURL: r.CloneURL, Token: r.Token, SHA: sel.SHA, Branch: sel.Branch, Ref: sel.Ref, Policy: r.Policy,
 		Commit:   r.commits(ctx, sel.Command),
 		Pushed:   r.pushed(ctx, sel.Command),
 		Secret:   keys.Get,

@@ -25,6 +25,7 @@ type Selection struct {
 	Command string
 	Envs    []*stack.Env
 	SHA     string // the event's commit
+	Branch  string // whose commit SHA is, if it is not for environments of other branches
 	Ref     string // commit, branch or tag that was asked for; empty: the event's
 	// Reason tells why the run does less than its reader may expect; it is then a
 	// success all the same.
@@ -99,6 +100,7 @@ func (s *Selection) byEvent(ev event.Event, req Request) error {
 		s.onBranch(ev, req)
 	case "schedule":
 		s.otherwise("plan")
+		s.Branch = ev.Branch // the default one: nobody chose it
 	default:
 		if req.Command == "" || req.Env == "" {
 			s.nothing("the event %q asks for nothing; give the inputs `command` and `env` to run for it", ev.Name)

@@ -25,6 +25,7 @@ type Context struct {
 	CloneURL   string       // where that repository is cloned from
 	Token      secret.Value // may read that repository
 	SHA        string       // the event's commit, of that repository
+	Branch     string       // whose commit SHA is, if it is not for environments of other branches
 	Ref        string       // commit that was asked for; empty: SHA, or the newest of another repository's branch
 	// Commit asks a git server for the commit of a branch or tag.
 	Commit func(source stack.Source, ref string) (string, error)
@@ -125,6 +126,8 @@ func (c Context) deploying(st *stack.Stack, e, expanded *stack.Env, problems *di
 			"run this in one, or write `source: {git: …}`"}
 	case c.Ref != "":
 		c.SHA = c.Ref
+	case c.elsewhere(expanded):
+		c.SHA = c.newest(e, expanded, problems)
 	case source.Ref == "" && c.SHA == "" && c.Pushed != nil && source.Upload == "" && c.own(source):
 		c.SHA = c.Pushed(expanded.Branch)
 	case source.Ref == "" && c.own(source):
@@ -139,6 +142,26 @@ func (c Context) deploying(st *stack.Stack, e, expanded *stack.Env, problems *di
 	again, found := e.Expand(c.lookup(), c.known()...) // ${sha} is known now
 	problems.AddAll(found)
 	return c.target(st, again, problems)
+}
+
+// elsewhere tells whether the app's commit is one of the workflow's repository, and the
+// event's is of another branch than the environment's.
+func (c Context) elsewhere(e *stack.Env) bool {
+	source := e.App.Source
+	return c.Branch != "" && c.Branch != e.Branch && source.Ref == "" && source.Upload == "" && c.own(source)
+}
+
+// newest is the commit that the environment's branch is at. Of a branch that is gone none
+// is deployed: what serves goes on.
+func (c Context) newest(e, expanded *stack.Env, problems *diag.List) string {
+	if c.Commit == nil {
+		return ""
+	}
+	sha, err := c.Commit(expanded.App.Source, expanded.Branch)
+	if err != nil {
+		problems.Add(diag.Diagnostic{Severity: diag.Warning, Pos: e.Pos("branch"), Summary: "no commit of the branch " + expanded.Branch + " is looked at: " + err.Error()})
+	}
+	return sha
 }
 
 // own tells whether the app's source is the workflow's repository.

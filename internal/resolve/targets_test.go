@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/org/appstack-action/internal/event"
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/secret"
 	"github.com/org/appstack-action/internal/ssh/sshtest"
@@ -87,5 +89,51 @@ projects: {shop: {envs: {dev: {vmid: 101, ip: 10.0.10.101/24, gateway: 10.0.10.1
 		if diff := cmp.Diff(rules, targets[0].Want.OS.Firewall.Rules); diff != "" {
 			t.Errorf("ssh.port %q (-want +got):\n%s", port, diff)
 		}
+	}
+}
+
+// A schedule is about the default branch: its commit is not for the environments of other
+// branches, which have the newest of their own.
+func TestCommitOfTheOwnBranch(t *testing.T) {
+	const src = `
+proxmox: {url: "https://pve1.lan:8006", token: "${secret.token}", node: pve1}
+ssh: {user: root, key: "${secret.key}"}
+projects:
+  shop:
+    env_vars: {VERSION: "${sha}"}
+    app: {services: {web: {start: ./web}}}
+    envs:
+      dev: {vmid: 101, ip: 10.0.10.101/24, gateway: 10.0.10.1, branch: dev}
+      old: {vmid: 102, ip: 10.0.10.102/24, gateway: 10.0.10.1, branch: gone}
+      prod: {vmid: 103, ip: 10.0.10.103/24, gateway: 10.0.10.1, branch: main}
+`
+	known := map[string]string{"token": "ci@pve!app=11111111-2222-3333-4444-555555555555", "key": newKeyText(t)}
+	st, list := stack.Load("appstack.yaml", []byte(src))
+	if list.HasErrors() {
+		t.Fatal(list)
+	}
+	sel, err := Select(st, event.Event{Name: "schedule", Branch: "main", SHA: "m"}, Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets, list := Targets(st, sel.Envs, Context{
+		SHA: sel.SHA, Branch: sel.Branch, CloneURL: "https://github.com/org/shop.git",
+		Secret: func(name string) (secret.Value, bool) { v, ok := known[name]; return secret.New(v), ok },
+		Commit: func(_ stack.Source, ref string) (string, error) {
+			if ref == "dev" {
+				return "d", nil
+			}
+			return "", errors.New("no branch " + ref)
+		},
+	})
+	got := map[string]string{}
+	for _, target := range targets {
+		got[target.Env] = target.SHA + target.Spec.EnvVars["VERSION"] + target.Want.OS.Release.SHA
+	}
+	if diff := cmp.Diff(map[string]string{"dev": "ddd", "old": "", "prod": "mmm"}, got); diff != "" {
+		t.Errorf("commits (-want +got):\n%s", diff)
+	}
+	if list.HasErrors() || !strings.Contains(list.Error(), "no branch gone") {
+		t.Errorf("problems: %v", list)
 	}
 }
