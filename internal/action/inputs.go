@@ -106,20 +106,41 @@ func (r *inputReader) flag(name string, absent bool) bool {
 	}
 }
 
-// duration accepts Go's notation and, as GitHub's timeout-minutes, bare minutes.
+// What the inputs `timeout` and `parallel` may be.
+const (
+	TimeoutWanted  = `a duration such as "30m", or a number of minutes`
+	ParallelWanted = "a number from 1 to 64"
+)
+
+// ParseTimeout accepts Go's notation of a duration and, as GitHub's timeout-minutes, bare
+// minutes. It reports whether s is one of more than nothing.
+func ParseTimeout(s string) (time.Duration, bool) {
+	const most = 1 << 24 // minutes, decades: more would not fit a Duration
+	if minutes, err := strconv.Atoi(s); err == nil {
+		return time.Duration(min(minutes, most)) * time.Minute, minutes > 0
+	}
+	d, err := time.ParseDuration(s)
+	return d, err == nil && d > 0
+}
+
+// ParseParallel returns how many environments are worked on at a time, and whether s is
+// such a number.
+func ParseParallel(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 1 && n <= 64
+}
+
 func (r *inputReader) duration(name string, absent time.Duration) time.Duration {
 	v := r.text(name)
 	if v == "" {
 		return absent
 	}
-	if minutes, err := strconv.Atoi(v); err == nil && minutes > 0 {
-		return time.Duration(minutes) * time.Minute
+	d, ok := ParseTimeout(v)
+	if !ok {
+		r.reject(name, v, TimeoutWanted)
+		return absent
 	}
-	if d, err := time.ParseDuration(v); err == nil && d > 0 {
-		return d
-	}
-	r.reject(name, v, `a duration such as "30m", or a number of minutes`)
-	return absent
+	return d
 }
 
 func (r *inputReader) number(name string, absent int) int {
@@ -127,9 +148,9 @@ func (r *inputReader) number(name string, absent int) int {
 	if v == "" {
 		return absent
 	}
-	n, err := strconv.Atoi(v)
-	if err != nil || n < 1 || n > 64 {
-		r.reject(name, v, "a number from 1 to 64")
+	n, ok := ParseParallel(v)
+	if !ok {
+		r.reject(name, v, ParallelWanted)
 		return absent
 	}
 	return n

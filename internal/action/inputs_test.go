@@ -59,3 +59,30 @@ func TestReadInputsTellsAllMistakes(t *testing.T) {
 		}
 	}
 }
+
+func TestParseTimeout(t *testing.T) {
+	tests := []struct {
+		text string
+		want time.Duration
+		ok   bool
+	}{
+		{"30m", 30 * time.Minute, true},
+		{"45", 45 * time.Minute, true},
+		{"1h30m", 90 * time.Minute, true},
+		{"0", 0, false},
+		{"-5", 0, false},
+		{"-5m", 0, false},
+		{"0s", 0, false},
+		{"", 0, false},
+		{"soon", 0, false},
+		{"1.5", 0, false},
+	}
+	for _, test := range tests {
+		if got, ok := ParseTimeout(test.text); ok != test.ok || ok && got != test.want {
+			t.Errorf("ParseTimeout(%q) = %v, %v, want %v, %v", test.text, got, ok, test.want, test.ok)
+		}
+	}
+	if got, ok := ParseTimeout("9000000000000000000"); !ok || got <= 0 {
+		t.Errorf("a very long time = %v, %v, want one of more than nothing", got, ok)
+	}
+}

@@ -24,6 +24,13 @@ func (g *globals) completeNames(root *cobra.Command) {
 	}
 }
 
+// completeWords lets a shell complete a flag that takes one of a few words.
+func completeWords(c *cobra.Command, flag string, words ...string) {
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // only without such a flag: a mistake of ours
+	}
+}
+
 // names are those of the stack file's environments that the flags given leave; a stack
 // file that cannot be read has none.
 func (g *globals) names(of func(*stack.Env) string) []string {

@@ -66,6 +66,7 @@ the first environment.`,
 	for _, a := range answers {
 		c.Flags().StringVar(&a.value, a.flag, a.value, a.question)
 	}
+	completeWords(c, "runtime", "node", "python")
 	return c
 }
 
@@ -128,12 +129,15 @@ func (g *globals) ask(answers []*answer) (templates.Scaffold, error) {
 			}
 		}
 	}
-	values := map[string]string{}
+	values, missing := map[string]string{}, []string{}
 	for _, a := range answers {
 		if a.required && a.value == "" {
-			return templates.Scaffold{}, usageError{fmt.Errorf("init needs --%s here, where nobody can be asked", a.flag)}
+			missing = append(missing, "--"+a.flag)
 		}
 		values[a.flag] = a.value
+	}
+	if len(missing) > 0 {
+		return templates.Scaffold{}, usageError{fmt.Errorf("init needs %s here, where nobody can be asked", strings.Join(missing, ", "))}
 	}
 	vmid, err := strconv.Atoi(values["vmid"])
 	if err != nil {

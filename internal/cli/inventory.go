@@ -20,7 +20,7 @@ func inventoryCommand(g *globals) *cobra.Command {
 ansible-inventory and ansible-playbook take as an inventory: the groups app_all,
 app_<project>_all and app_<project>_<env>.`,
 		Example: "  appstack inventory\n  appstack inventory --format ansible > inventory.json\n  ansible-inventory -i inventory.json --graph",
-		Args:    noArgs,
+		Args:    namedByFlag,
 		RunE: func(*cobra.Command, []string) error {
 			st, err := g.loadStack()
 			if err != nil {
@@ -45,5 +45,6 @@ app_<project>_all and app_<project>_<env>.`,
 		},
 	}
 	c.Flags().StringVar(&format, "format", format, "table or ansible")
+	completeWords(c, "format", "table", "ansible")
 	return c
 }

@@ -19,7 +19,7 @@ func resolveCommand(g *globals) *cobra.Command {
 merged: each value with the line of the stack file that says it, or "default".
 Secrets are shown by name.`,
 		Example: "  appstack resolve --env qa",
-		Args:    noArgs,
+		Args:    namedByFlag,
 		RunE: func(*cobra.Command, []string) error {
 			st, err := g.loadStack()
 			if err != nil {

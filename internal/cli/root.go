@@ -166,6 +166,15 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("%s takes no arguments, but was given %q", cmd.CommandPath(), args[0])}
 }
 
+// namedByFlag refuses arguments of a command that works on environments: most often one
+// is the name of an environment.
+func namedByFlag(cmd *cobra.Command, args []string) error {
+	if err := noArgs(cmd, args); err != nil {
+		return usageError{fmt.Errorf("%w; did you mean --env %s?", err, args[0])}
+	}
+	return nil
+}
+
 // color tells whether to write colours to w.
 func (g *globals) color(isTerminal bool) bool {
 	return isTerminal && !g.NoColor && g.Getenv("NO_COLOR") == "" && g.Getenv("TERM") != "dumb"

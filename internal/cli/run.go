@@ -88,8 +88,9 @@ func allowFlags(c *cobra.Command, f *runFlags) {
 	c.Flags().BoolVar(&f.allowDestroy, "allow-destroy", false, "allow steps that destroy data")
 	c.Flags().BoolVar(&f.adopt, "adopt", false, "take over a guest that is not appstack's yet")
 	c.Flags().BoolVar(&f.trust, "trust-on-first-use", false, "accept an adopted guest's SSH host key as it comes")
-	c.Flags().IntVar(&f.parallel, "parallel", 4, "environments at a time")
-	c.Flags().DurationVar(&f.timeout, "timeout", 30*time.Minute, "how long the run may take")
+	f.parallel, f.timeout = 4, 30*time.Minute
+	c.Flags().Var((*parallelFlag)(&f.parallel), "parallel", "environments at a time")
+	c.Flags().Var((*timeoutFlag)(&f.timeout), "timeout", "how long the run may take, as 30m or a number of minutes")
 }
 
 func deployFlags(c *cobra.Command, f *runFlags) {
@@ -116,7 +117,7 @@ func runCommands(g *globals) []*cobra.Command {
 	for _, v := range verbs {
 		f := &runFlags{}
 		c := &cobra.Command{
-			Use: v.name, Short: v.short, Long: v.long, Example: v.example, Args: noArgs,
+			Use: v.name, Short: v.short, Long: v.long, Example: v.example, Args: namedByFlag,
 			RunE: func(c *cobra.Command, _ []string) error { return g.run(c.Context(), v.name, f) },
 		}
 		if v.flags != nil {
