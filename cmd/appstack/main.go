@@ -9,8 +9,9 @@ import (
 	"github.com/org/appstack-action/internal/cli"
 )
 
-// version is set by the release's build.
-var version = "dev"
+// version is set by the release's build; otherwise it is that of the module, which `go
+// install` knows.
+var version string
 
 // memory is what the garbage collector keeps the program within, as far as it can: a
 // build that prints without end would otherwise make the heap grow between two of
@@ -28,6 +29,17 @@ func main() {
 	}
 	os.Exit(cli.Main(cli.Environ{
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv: os.Getenv, Environ: os.Environ, Dir: dir, Version: version,
+		Getenv: os.Getenv, Environ: os.Environ, Dir: dir, Version: ownVersion(),
 	}))
+}
+
+// ownVersion is the version that the build set, or the module's, or dev.
+func ownVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
 }

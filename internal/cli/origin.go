@@ -3,9 +3,11 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os/exec"
+	"regexp"
 	"strings"
 
 	"github.com/org/appstack-action/internal/secret"
@@ -84,14 +86,31 @@ func parseOrigin(address string) origin {
 // pushed asks origin for the commit of a branch, with the person's own credentials.
 func (g *globals) pushed(ctx context.Context, branch string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", "-C", g.Dir, "ls-remote", "--quiet", "origin", "refs/heads/"+branch)
-	cmd.Env = append(g.Environ(), "GIT_TERMINAL_PROMPT=0")
+	cmd.Env = append(g.Environ(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("git cannot ask origin for the branch %s", branch)
+		return "", fmt.Errorf("git cannot ask origin for the branch %s%s", branch, gitReason(err))
 	}
 	sha, _, ok := strings.Cut(string(out), "\t")
 	if !ok {
 		return "", fmt.Errorf("origin has no branch %s yet", branch)
 	}
 	return sha, nil
+}
+
+// userInfo is what an address in git's words may have a token in.
+var userInfo = regexp.MustCompile(`//[^\s']*@`)
+
+// gitReason is why git failed, in the first of its own words that say so: ": …", or nothing.
+func gitReason(err error) string {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return ": " + err.Error()
+	}
+	for line := range strings.Lines(string(exit.Stderr)) {
+		if why, ok := strings.CutPrefix(strings.TrimSpace(line), "fatal: "); ok {
+			return ": " + userInfo.ReplaceAllString(why, "//")
+		}
+	}
+	return ""
 }

@@ -79,7 +79,12 @@ func TestPushed(t *testing.T) {
 		t.Errorf("after the push: %q, %v", sha, err)
 	}
 	git(t, dir, "remote", "set-url", "origin", dir+"/none")
-	if sha, err := g.pushed(t.Context(), "dev"); err == nil {
-		t.Errorf("from nowhere: %q", sha)
+	if sha, err := g.pushed(t.Context(), "dev"); err == nil || !strings.Contains(err.Error(), "/none' does not") {
+		t.Errorf("from nowhere: %q, %v", sha, err)
+	}
+	// Nobody listens at port 1; what the address has for a token is not told.
+	git(t, dir, "remote", "set-url", "origin", "http://canary-token@127.0.0.1:1/org/shop.git")
+	if _, err := g.pushed(t.Context(), "dev"); err == nil || !strings.Contains(err.Error(), ": unable to access 'http://127.0.0.1:1/") {
+		t.Errorf("from a server that does not answer: %v", err)
 	}
 }
