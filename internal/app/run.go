@@ -106,7 +106,7 @@ func (r *Run) Do(ctx context.Context) ([]report.Report, error) {
 	if sel.Command == "validate" || sel.Command == "inventory" || len(sel.Envs) == 0 {
 		return r.onlyChecked(ctx, spec, sel)
 	}
-	if sel.Ref, err = r.commit(ctx, sel.Ref); err != nil { // a branch or tag was asked for
+	if err := r.asked(ctx, &sel); err != nil { // a branch or tag, perhaps
 		return nil, err
 	}
 	keys, err := r.openSecrets(ctx, spec, sel) // values join the redactor before anything else is logged

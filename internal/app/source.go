@@ -106,6 +106,14 @@ func (r *Run) unlessDeleted(err error) error {
 	return nil
 }
 
+// asked makes a full commit of the ref that was asked for, by an input, a flag or the form
+// of a workflow_dispatch: every command is to take it for the same.
+func (r *Run) asked(ctx context.Context, sel *resolve.Selection) (err error) {
+	sel.Ref, err = r.commit(ctx, sel.Ref)
+	r.Request.Ref = sel.Ref
+	return err
+}
+
 // commit makes a full commit of what may be a branch, tag or shortened commit.
 func (r *Run) commit(ctx context.Context, ref string) (string, error) {
 	if ref == "" || fullCommit.MatchString(ref) || r.Commit == nil {

@@ -52,3 +52,22 @@ func TestUndeployed(t *testing.T) {
 		t.Errorf("a push says %q", got)
 	}
 }
+
+// What a workflow_dispatch's form or a short name asks for is the same to each command: a
+// rollback goes to that commit, and not to the release before.
+func TestAskedRef(t *testing.T) {
+	const full = "0123456789012345678901234567890123456789"
+	env := &stack.Env{Project: "shop", Name: "dev", Settings: stack.Settings{Branch: "dev"}}
+	for _, r := range []*Run{
+		{Event: event.Event{Name: "workflow_dispatch", Inputs: map[string]string{"command": "rollback", "ref": full}}},
+		{Request: resolve.Request{Command: "rollback", Ref: "v1"}, Commit: func(context.Context, string) (string, error) { return full, nil }},
+	} {
+		sel, err := resolve.Select(&stack.Stack{Envs: []*stack.Env{env}}, r.Event, r.Request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.asked(t.Context(), &sel); err != nil || sel.Ref != full || r.Request.Ref != full {
+			t.Errorf("%v: selected %q, asked for %q", err, sel.Ref, r.Request.Ref)
+		}
+	}
+}
