@@ -140,10 +140,10 @@ func conflicts(want, have *machine.Guest, others []neighbour) []Finding {
 			}
 		}
 		if key, ok := n.macs[strings.ToUpper(id.mac)]; ok {
-			findings = append(findings, blocks(GuardMAC, "give one of them another MAC address", "%s has the MAC address %s already (%s)", n, id.mac, key))
+			findings = append(findings, blocks(GuardMAC, "give one of them another MAC address, or allow it with allow-ip-conflicts", "%s has the MAC address %s already (%s)", n, id.mac, key))
 		}
 		if id.name != "" && strings.EqualFold(n.Name, id.name) {
-			findings = append(findings, blocks(GuardName, "give one of them another name", "%s has the name already", n))
+			findings = append(findings, blocks(GuardName, "give one of them another name, or allow it with allow-ip-conflicts", "%s has the name already", n))
 		}
 	}
 	return findings

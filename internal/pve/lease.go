@@ -60,7 +60,7 @@ func (e *LockedError) Error() string {
 
 // Hint says what to do about a lease that was left behind.
 func (e *LockedError) Hint() string {
-	return "wait for it, with a longer lock-wait if need be; if that run is dead, the lease expires by itself, and `appstack unlock` removes it now"
+	return "wait for it, with a longer `lock_wait:` in the stack file if need be; if that run is dead, the lease expires by itself, and `appstack unlock` removes it now"
 }
 
 // LostError says that somebody else took the lease over, or removed it.
