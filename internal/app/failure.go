@@ -72,6 +72,7 @@ var kinds = []struct {
 	{is[*ssh.UnreachableError], report.Unreachable},
 	{is[*ssh.DeadError], report.Unreachable},
 	{is[*guest.LostError], report.Unreachable},
+	{is[*guest.SlowError], report.Unreachable},
 	// A connection that does not come about in time is no end of the run's time.
 	{func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }, report.TimedOut},
 	{exits(exitLocked), report.Locked},

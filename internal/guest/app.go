@@ -21,7 +21,7 @@ const maxStatus = 1 << 20
 // app. A machine without the script has none: the answer is empty.
 func (c *Conn) App(ctx context.Context) (*machine.App, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, or(c.options.Observe, time.Minute),
-		errors.New("the machine does not say in time how its app is"))
+		slow("the machine does not say in time how its app is"))
 	defer cancel()
 	p, err := c.start(ctx, "[ ! -r /etc/appstack/app.conf ] || exec /usr/local/bin/deploy_app.sh --status </dev/null\n")
 	if err != nil {

@@ -42,7 +42,7 @@ func (c *Conn) Apply(ctx context.Context, steps []plan.Step, have, want *machine
 	}
 	for i := range steps {
 		if path := tree(&steps[i], have, want); path != "" {
-			if err := c.upload(ctx, steps[i].Resource.Name, path, progress); err != nil {
+			if err := c.upload(ctx, steps[i], steps[i].Resource.Name, path, progress); err != nil {
 				return err
 			}
 		}

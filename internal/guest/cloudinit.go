@@ -15,7 +15,8 @@ const settled = "if [ -e /run/cloud-init/enabled ] && ! [ -e /run/cloud-init/res
 // Settled returns when cloud-init is through with the machine's boot, after limit at the
 // latest with an error. A machine without cloud-init is settled.
 func (c *Conn) Settled(ctx context.Context, limit time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("cloud-init has not ended for %s; `cloud-init status --long` in the guest tells where it is", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit,
+		&SlowError{fmt.Sprintf("cloud-init has not ended for %s", limit), "`cloud-init status --long` in the guest tells where it is"})
 	defer cancel()
 	p, err := c.current().Start(ctx, settled)
 	if err == nil {

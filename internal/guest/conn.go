@@ -75,7 +75,7 @@ func (c *Conn) Observe(ctx context.Context, want *machine.OS) (*machine.OS, erro
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, or(c.options.Observe, time.Minute),
-		errors.New("the machine does not say in time what it looks like"))
+		slow("the machine does not say in time what it looks like"))
 	defer cancel()
 	for {
 		have, err := c.observe(ctx, observation(want))

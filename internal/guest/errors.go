@@ -117,6 +117,22 @@ func sudoError(user, text string) *SudoError {
 	return nil
 }
 
+// SlowError says that the machine can be reached and does not answer in time.
+type SlowError struct {
+	Text   string
+	Advice string
+}
+
+func (e *SlowError) Error() string { return e.Text }
+
+// Hint tells what to do about it.
+func (e *SlowError) Hint() string { return e.Advice }
+
+// slow is the error of a question that the machine does not answer.
+func slow(text string) *SlowError {
+	return &SlowError{text, "the machine can be reached and hangs: has it memory left, and do its disks answer? `uptime` and `dmesg` there tell"}
+}
+
 // BusyError says that another run works on the machine.
 type BusyError struct{}
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -52,21 +53,22 @@ func (c *Conn) Send(ctx context.Context, local string, progress plan.Progress) (
 		return "", fmt.Errorf("cannot send %s: %w", local, err)
 	}
 	name := hex.EncodeToString(hash.Sum(nil))[:40]
-	return path.Join(uploads, name+".tar"), c.upload(ctx, name, local, progress)
+	step := plan.Step{Verb: plan.Restore, Resource: plan.Resource{Kind: "dump", Name: filepath.Base(local)}}
+	return path.Join(uploads, name+".tar"), c.upload(ctx, step, name, local, progress)
 }
 
-// upload brings an archive to the machine, before the steps' own exec: it may be
+// upload brings what a step needs to the machine, before the steps' own exec: it may be
 // large, and goes on where an earlier connection broke off.
-func (c *Conn) upload(ctx context.Context, name, local string, progress plan.Progress) error {
+func (c *Conn) upload(ctx context.Context, step plan.Step, name, local string, progress plan.Progress) error {
 	f, err := os.Open(local)
 	if err != nil {
-		return fmt.Errorf("cannot upload the source: %w", err)
+		return fmt.Errorf("cannot upload %s: %w", local, err)
 	}
 	defer f.Close()
 	hash := sha256.New()
 	size, err := io.Copy(hash, f)
 	if err != nil {
-		return fmt.Errorf("cannot upload the source: %w", err)
+		return fmt.Errorf("cannot upload %s: %w", local, err)
 	}
 	script := fmt.Sprintf("file=%s size=%d sum=%s\n%s", quote(path.Join(uploads, name+".tar")), size, hex.EncodeToString(hash.Sum(nil)), uploadScript)
 	p, err := c.start(ctx, script)
@@ -87,20 +89,20 @@ func (c *Conn) upload(ctx context.Context, name, local string, progress plan.Pro
 		if refused := sudoError(c.User(), said()); refused != nil {
 			return refused
 		}
-		return fmt.Errorf("cannot upload the source: exit code %d%s", code, told(said()))
+		return &StepError{Step: step, Code: code, Tail: strings.TrimSpace(said())}
 	}
 	return err
 }
 
 // send sends the part of the archive that the machine does not have yet.
 func send(stdin io.Writer, stdout io.Reader, f io.ReadSeeker, size int64, progress plan.Progress) error {
-	line, err := bufio.NewReader(stdout).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(stdout, 64)).ReadString('\n')
 	if err != nil {
 		return err
 	}
 	at, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
 	if err != nil || at < 0 || at > size {
-		return errors.New("cannot upload the source: the machine does not say how much of it it has")
+		return errors.New("cannot upload: the machine does not say how much it has")
 	}
 	if _, err := f.Seek(at, io.SeekStart); err != nil {
 		return err
@@ -125,7 +127,7 @@ func (m *meter) Write(p []byte) (int, error) {
 	m.at += int64(n)
 	if now := time.Now(); now.Sub(m.told) > 3*time.Second {
 		if !m.told.IsZero() {
-			m.progress.Wait(fmt.Sprintf("the upload of the source: %d of %d MiB", m.at>>20, m.size>>20), now.Sub(m.began))
+			m.progress.Wait(fmt.Sprintf("the upload: %d of %d MiB", m.at>>20, m.size>>20), now.Sub(m.began))
 		}
 		m.told = now
 	}
