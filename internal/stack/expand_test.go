@@ -263,6 +263,7 @@ projects: {shop: {envs: {dev: {vmid: 101, ip: 10.86.1.11/24}}}}
 		{"token", "PVEAPIToken=ci@pve!ci=" + id, "leave `PVEAPIToken=` out\nput the right value in with `appstack secrets set token`"},
 		{"token", id, "the token's ID is missing: user@realm!id=uuid\n"},
 		{"token", "ci@pve!ci " + id, "the token's secret is missing: user@realm!id=uuid\n"},
+		{"print", "sha256 Fingerprint=" + strings.Repeat("AB:", 31) + "CD", "leave out everything up to the =\n"},
 		{"print", strings.Repeat("AB:", 19) + "CD", "this is a SHA-1 fingerprint"},
 	}
 	for _, test := range tests {

@@ -75,11 +75,7 @@ func (x *Proxmox) validate(p place, s SSH) {
 		(*p.list)[before].Detail = "allowed: https://HOST:PORT, such as https://pve1.lan:8006"
 	}
 	p.child("token").muted().text(x.Token, apiToken, x.tokenHint())
-	hint := ""
-	if len(strings.ReplaceAll(x.Fingerprint, ":", "")) == 40 {
-		hint = "this is a SHA-1 fingerprint; `pvenode cert info` prints the SHA-256 one"
-	}
-	p.child("fingerprint").muted().text(x.Fingerprint, fingerprintTLS, hint)
+	p.child("fingerprint").muted().text(x.Fingerprint, fingerprintTLS, x.fingerprintHint())
 	if x.Fingerprint != "" && x.CA != "" {
 		p.child("ca").fail("remove one of them", "can't stand beside `fingerprint`")
 	}
@@ -106,6 +102,18 @@ func (x *Proxmox) validateURL(p place) {
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		p.fail("write https://"+u.Host, "must end after host and port")
 	}
+}
+
+// fingerprintHint says what a fingerprint is instead, without repeating it.
+func (x *Proxmox) fingerprintHint() string {
+	_, after, named := strings.Cut(x.Fingerprint, "=")
+	switch {
+	case named && fingerprintTLS.matches(after):
+		return "leave out everything up to the ="
+	case len(strings.ReplaceAll(x.Fingerprint, ":", "")) == 40:
+		return "this is a SHA-1 fingerprint; `pvenode cert info` prints the SHA-256 one"
+	}
+	return ""
 }
 
 // tokenHint says what a token lacks, without repeating it.
