@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/org/appstack-action/internal/action"
@@ -131,11 +133,11 @@ func TestReference(t *testing.T) {
 	}
 	b.WriteString("\n## Commands\n")
 	g := &globals{Stdin: strings.NewReader(""), Stdout: &strings.Builder{}, Stderr: &strings.Builder{}, Getenv: func(string) string { return "" }}
-	for _, c := range rootCommand(g).Commands() {
-		if c.Hidden || c.Name() == "help" || c.Name() == "completion" {
-			continue
-		}
-		fmt.Fprintf(&b, "\n### appstack %s\n\n%s\n\n```sh\n%s\n```\n", c.Name(), strings.Join(strings.Fields(c.Long), " "), unindent(c.Example))
+	root := rootCommand(g)
+	b.WriteString("\nEach of them takes these flags, beside its own, and `--help`. `appstack completion --help` tells how a shell completes them.\n")
+	writeFlags(&b, root.PersistentFlags())
+	for _, c := range root.Commands() {
+		writeCommand(&b, c)
 	}
 	file := filepath.Join("..", "..", "docs", "reference.md")
 	if *update {
@@ -150,6 +152,51 @@ func TestReference(t *testing.T) {
 	if diff := cmp.Diff(string(have), b.String()); diff != "" {
 		t.Errorf("docs/reference.md (-have +want):\n%s", diff)
 	}
+}
+
+// writeCommand writes the help of c and of the commands below it.
+func writeCommand(b *strings.Builder, c *cobra.Command) {
+	if c.Hidden || c.Name() == "help" || c.Name() == "completion" {
+		return
+	}
+	use := strings.TrimPrefix(c.UseLine(), c.CommandPath())
+	fmt.Fprintf(b, "\n### %s\n\n%s\n\n```sh\n%s\n```\n", c.CommandPath()+strings.TrimSuffix(use, " [flags]"), prose(c.Long), unindent(c.Example))
+	writeFlags(b, c.LocalNonPersistentFlags())
+	for _, sub := range c.Commands() {
+		writeCommand(b, sub)
+	}
+}
+
+// writeFlags writes a table of flags, or nothing where there are none.
+func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
+	head := "\n| flag | what it does | default |\n|---|---|---|\n"
+	flags.VisitAll(func(f *pflag.Flag) {
+		name, usage := pflag.UnquoteUsage(f)
+		value := ""
+		if f.DefValue != "" && f.DefValue != "false" {
+			value = "`" + f.DefValue + "`"
+		}
+		fmt.Fprintf(b, "%s| `%s` | %s | %s |\n", head, strings.TrimSpace("--"+f.Name+" "+name), cell(usage), value)
+		head = ""
+	})
+}
+
+// prose makes Markdown of a help text: its paragraphs, and what is indented as a list or
+// as code.
+func prose(long string) string {
+	paragraphs := strings.Split(strings.Trim(long, "\n"), "\n\n")
+	for i, p := range paragraphs {
+		switch {
+		case strings.HasPrefix(p, "  - "):
+			paragraphs[i] = strings.TrimPrefix(strings.ReplaceAll(p, "\n  ", "\n"), "  ")
+		case strings.HasPrefix(p, "  "):
+			paragraphs[i] = "```yaml\n" + unindent(p) + "\n```"
+		default:
+			// <project> would be taken for HTML.
+			paragraphs[i] = strings.ReplaceAll(strings.Join(strings.Fields(p), " "), "<", "&lt;")
+		}
+	}
+	return strings.Join(paragraphs, "\n\n")
 }
 
 func cell(s string) string {
