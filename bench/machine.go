@@ -1,14 +1,19 @@
 package main
 
 import (
+	"compress/flate"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -53,6 +58,7 @@ func (b *bench) describe(ctx context.Context) error {
 	m := b.found.Machine
 	m["processor"] = field(string(cpu), `model name\s*: (.*)`)
 	m["cores"] = strconv.Itoa(runtime.NumCPU())
+	m["all cores over one"] = fmt.Sprintf("%.2f×", together())
 	kib, _ := strconv.Atoi(field(string(memory), `MemTotal:\s*(\d+)`))
 	m["memory"] = strconv.Itoa(kib>>20) + " GiB"
 	m["kernel"] = output(ctx, "uname", "-sr")
@@ -64,6 +70,40 @@ func (b *bench) describe(ctx context.Context) error {
 	v["OpenSSH"] = field(output(ctx, "dpkg-query", "-W", "-f", "${Version}", "openssh-client"), `(?:1:)?(.*)`)
 	v["Python"] = field(output(ctx, "python3", "--version"), `Python (.*)`)
 	return nil
+}
+
+// together is how much all processors do at once over what one does alone. It is less than
+// their number where they are threads of one core, as most of a rented machine's are; then
+// what runs at the same time takes longer than their number lets one expect.
+func together() float64 {
+	var ratios []float64
+	for range 5 {
+		alone := squeeze(1)
+		ratios = append(ratios, squeeze(runtime.NumCPU())/alone)
+	}
+	slices.Sort(ratios)
+	return ratios[len(ratios)/2]
+}
+
+// squeeze is how often so many at once compress a text within a fifth of a second.
+func squeeze(n int) float64 {
+	text := []byte(strings.Repeat("what runs at the same time on one core shares it; ", 400))
+	var times atomic.Int64
+	var all sync.WaitGroup
+	end := time.Now().Add(200 * time.Millisecond)
+	for range n {
+		all.Go(func() {
+			w, _ := flate.NewWriter(io.Discard, flate.DefaultCompression) // a level that there is
+			for time.Now().Before(end) {
+				w.Reset(io.Discard)
+				_, _ = w.Write(text)
+				_ = w.Close()
+				times.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	return float64(times.Load())
 }
 
 // noteLoad notes for the reader that the machine does other work when a part begins.

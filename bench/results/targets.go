@@ -54,7 +54,8 @@ const (
 	twice = "Each service starts twice, one start after the other: beside the one that serves, and then in its place, so that " +
 		"no request is lost. A start of the two is mostly npm's and Node's own time; see where the time goes, below."
 	installs = "Three quarters of appstack's time are apt's and dpkg's, which Ansible calls in the same way; see where the time goes, below."
-	shared   = "The machine's two processors are those of the guests, too."
+	shared   = "The machine's processors are those of the guests, too, where a login (sshd, PAM, logind, root's user manager) takes " +
+		"more of them than all that appstack asks; and all of them together do no more than \"all cores over one\" says, below."
 )
 
 // Targets are the bounds, in the order of the document.
