@@ -50,7 +50,7 @@ func (s *session) unchanged(ctx context.Context, g *machine.Guest) error {
 }
 
 // change holds the lease and takes the plan's steps. Where somebody else held the lease
-// since the plan was made, it is made again.
+// since the plan was made, it is made and guarded again.
 func (s *session) change(ctx context.Context, have machine.State, todo plan.Plan) error {
 	if err := s.guards(ctx, have); err != nil {
 		return err
@@ -61,12 +61,16 @@ func (s *session) change(ctx context.Context, have machine.State, todo plan.Plan
 	}
 	defer release()
 	if s.late { // what was seen is not what is there
+		s.reach.proxmox.Refresh()
 		if have, todo, err = s.look(held); err != nil {
 			return err
 		}
 		if todo.Empty() && !todo.Partial {
 			s.report.Status = report.Unchanged
 			return s.arrived(held, have.Guest)
+		}
+		if err := s.guards(held, have); err != nil {
+			return err
 		}
 	}
 	return s.apply(held, have, todo)

@@ -1,10 +1,13 @@
 package app_test
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/org/appstack-action/internal/app"
 	"github.com/org/appstack-action/internal/machine"
@@ -108,5 +111,35 @@ func TestDestroyIsConfirmed(t *testing.T) {
 		if r.Status != report.Destroyed || len(w.guests()) > 0 {
 			t.Errorf("confirmed, it ends %s: %s", r.Status, r.Error)
 		}
+	})
+}
+
+// Who waited for another run looks again at what speaks against the plan: it is another
+// plan now, of another guest, among other neighbours.
+func TestGuardsAfterAWait(t *testing.T) {
+	inEveryKind(t, func(t *testing.T, kind guestKind) {
+		w := newMemWorld(t, kind)
+		defer w.end()
+		w.finish("provision")
+		w.occupy("org/shop/77/1", 4*time.Minute)
+		w.guest(kind.changed)
+		var r report.Report
+		var err error
+		var late sync.WaitGroup
+		late.Go(func() {
+			r, err = w.do(t.Context(), "provision", func(r *app.Run) {
+				r.LockWait = time.Hour
+				r.RunOver = func(context.Context, string) (bool, error) { return false, nil }
+			})
+		})
+		time.Sleep(time.Minute) // it waits for the lease now
+		w.ask("PUT", w.path(memVMID)+"/config", form(map[string]string{"CT": "hostname", "VM": "name"}[kind.name], "shop-old"))
+		w.foreign("200", "shop-dev", "")
+		late.Wait()
+		w.must(err)
+		if want := "KIND 200 (shop-dev) on node pve1 has the name already"; r.Reason != report.Guarded || !strings.Contains(r.Error, strings.ReplaceAll(want, "KIND", kind.name)) {
+			t.Errorf("it ends %s (%s): %s\n%s", r.Status, r.Reason, r.Error, r.Plan)
+		}
+		w.fence()
 	})
 }

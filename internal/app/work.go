@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/org/appstack-action/internal/machine"
@@ -130,12 +131,19 @@ func (s *session) guards(ctx context.Context, have machine.State) error {
 	for _, f := range findings {
 		switch {
 		case f.Overridden:
-			s.report.Overrides = append(s.report.Overrides, f.Guard+": "+f.Summary)
+			addOnce(&s.report.Overrides, f.Guard+": "+f.Summary)
 		case !f.Blocks:
-			s.report.Warnings = append(s.report.Warnings, f.Summary)
+			addOnce(&s.report.Warnings, f.Summary)
 		}
 	}
 	return pve.Veto(findings)
+}
+
+// addOnce adds what a second look may find again.
+func addOnce(list *[]string, text string) {
+	if !slices.Contains(*list, text) {
+		*list = append(*list, text)
+	}
 }
 
 // destroy removes the guest, if it is ours and not protected.
