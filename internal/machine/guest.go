@@ -1,7 +1,9 @@
 package machine
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,6 +79,13 @@ type Origin struct {
 	// Reasons tell why this node and this template were chosen, and what of the wish
 	// cannot be had, for the plan's notes.
 	Reasons []string
+}
+
+// Because notes a reason, once however often it is found. A nil Origin keeps none.
+func (o *Origin) Because(format string, args ...any) {
+	if reason := fmt.Sprintf(format, args...); o != nil && !slices.Contains(o.Reasons, reason) {
+		o.Reasons = append(o.Reasons, reason)
+	}
 }
 
 // Block is what appstack keeps in the guest's description, between two marker

@@ -29,7 +29,7 @@ func (c *Client) placeVM(ctx context.Context, want *machine.Guest) error {
 		want.Origin.Template = strconv.Itoa(source.VMID)
 		if want.Node == "" || want.Node == "auto" {
 			want.Node = source.Node
-			want.Origin.Reasons = append(want.Origin.Reasons, fmt.Sprintf("node %s: the template VM %d is there", source.Node, source.VMID))
+			want.Origin.Because("node %s: the template VM %d is there", source.Node, source.VMID)
 		}
 	}
 	facts, err := c.survey(ctx, want)
@@ -102,7 +102,7 @@ func (c *Client) placeImage(ctx context.Context, want *machine.Guest, node nodeF
 	}
 	if !slices.Contains(have, volume) {
 		want.Origin.Download, want.Origin.URL = true, image
-		want.Origin.Reasons = append(want.Origin.Reasons, fmt.Sprintf("image %s is not on node %s yet: Proxmox downloads it to storage %s", imageFile(image), node.name, node.storages[i].Storage))
+		want.Origin.Because("image %s is not on node %s yet: Proxmox downloads it to storage %s", imageFile(image), node.name, node.storages[i].Storage)
 	}
 	c.placed(want, node.name, volume, reason)
 	return nil

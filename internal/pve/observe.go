@@ -63,9 +63,7 @@ func (c *Client) allowHA(ctx context.Context, want *machine.Guest) error {
 		return err
 	}
 	want.HA = false
-	if want.Origin != nil {
-		want.Origin.Reasons = append(want.Origin.Reasons, "ha: the token may not add HA resources: "+grantHint(c.tokenID, "/", "Sys.Console"))
-	}
+	want.Origin.Because("ha: the token may not add HA resources: %s", grantHint(c.tokenID, "/", "Sys.Console"))
 	return nil
 }
 

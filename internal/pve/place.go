@@ -66,7 +66,7 @@ func (c *Client) Place(ctx context.Context, want *machine.Guest) error {
 
 func (c *Client) placed(want *machine.Guest, node, template, reason string) {
 	if reason != "" {
-		want.Origin.Reasons = append(want.Origin.Reasons, reason)
+		want.Origin.Because("%s", reason)
 	}
 	want.Node, want.Origin.Template = node, template
 }

@@ -2,7 +2,6 @@ package pve
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,10 +34,7 @@ func (c *Client) allowPool(ctx context.Context, have, want *machine.Guest) error
 		where = "in pool " + have.Pool
 	}
 	have.Pool = want.Pool
-	if want.Origin != nil {
-		want.Origin.Reasons = append(want.Origin.Reasons,
-			fmt.Sprintf("pool: the guest is %s, the stack says %s: it is left where it is, since %s", where, want.Pool, hint))
-	}
+	want.Origin.Because("pool: the guest is %s, the stack says %s: it is left where it is, since %s", where, want.Pool, hint)
 	return nil
 }
 

@@ -3,7 +3,6 @@ package pve
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"path"
 	"slices"
@@ -96,8 +95,8 @@ func (c *Client) placeDownload(ctx context.Context, want *machine.Guest, node no
 	}
 	c.placed(want, node.name, node.storages[i].Storage+":vztmpl/"+file, reason)
 	want.Origin.Download = true
-	want.Origin.Reasons = append(want.Origin.Reasons, fmt.Sprintf("template %s is not on node %s yet: Proxmox downloads it to storage %s and checks its checksum",
-		file, node.name, node.storages[i].Storage))
+	want.Origin.Because("template %s is not on node %s yet: Proxmox downloads it to storage %s and checks its checksum",
+		file, node.name, node.storages[i].Storage)
 	return nil
 }
 
