@@ -95,7 +95,6 @@ type Block struct {
 	Env        string   `json:"env"`
 	Repository string   `json:"repository,omitempty"` // owner/name; empty when a person ran it elsewhere
 	Creating   bool     `json:"creating,omitempty"`   // the guest is new and its creation is not completed yet
-	Release    string   `json:"release,omitempty"`    // commit that serves
 	Waits      []string `json:"waits,omitempty"`      // a VM's cloud-init keys that apply at its next boot: Proxmox shows them as applied
 	Stale      bool     `json:"stale,omitempty"`      // the VM's cloud-init drive does not have what Waits tells of yet
 	HostKeys   []string `json:"host_keys,omitempty"`  // SHA256:… fingerprints of the guest's SSH host keys

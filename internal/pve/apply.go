@@ -138,7 +138,7 @@ func (a *application) powered(ctx context.Context, verb func(context.Context, *m
 	if err != nil || len(now.Block.Waits) == 0 && slices.Equal(keys, now.Block.HostKeys) {
 		return err
 	}
-	a.now, err = a.Record(ctx, now, func(b *machine.Block) { b.HostKeys, b.Waits, b.Stale = keys, nil, false })
+	a.now, err = a.record(ctx, now, func(b *machine.Block) { b.HostKeys, b.Waits, b.Stale = keys, nil, false })
 	return err
 }
 
@@ -231,7 +231,7 @@ func (a *application) regenerate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.now, err = a.Record(ctx, a.now, func(b *machine.Block) { b.Stale = false })
+	a.now, err = a.record(ctx, a.now, func(b *machine.Block) { b.Stale = false })
 	return err
 }
 

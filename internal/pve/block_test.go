@@ -102,12 +102,12 @@ func FuzzDescription(f *testing.F) {
 			return
 		}
 		notes := d.before + "\x00" + d.after
-		d.block.Release = "0123"
+		d.block.Repository = "org/shop"
 		again, err := parseDescription(d.String())
 		if err != nil {
 			t.Fatalf("%q cannot be read again: %v", d.String(), err)
 		}
-		if got := again.before + "\x00" + again.after; got != notes || again.block.Release != "0123" {
+		if got := again.before + "\x00" + again.after; got != notes || again.block.Repository != "org/shop" {
 			t.Fatalf("notes %q became %q", notes, got)
 		}
 	})

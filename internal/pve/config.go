@@ -107,10 +107,9 @@ func (c *Client) changes(have *machine.Guest, d description, ch change) (params,
 	return p, err
 }
 
-// Record changes appstack's block in a guest's description, for instance the release
-// that serves or the host keys that a person vouched for. edit may be called several
-// times, with the block as it is then.
-func (c *Client) Record(ctx context.Context, g *machine.Guest, edit func(*machine.Block)) (*machine.Guest, error) {
+// record changes appstack's block in a guest's description, for instance the host keys
+// that its guest agent tells. edit may be called several times, with the block as it is then.
+func (c *Client) record(ctx context.Context, g *machine.Guest, edit func(*machine.Block)) (*machine.Guest, error) {
 	return c.update(ctx, g, change{block: func(b *machine.Block) error {
 		edit(b)
 		return nil

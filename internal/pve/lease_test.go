@@ -254,7 +254,7 @@ func TestUnlockOfForeignGuest(t *testing.T) {
 	if removed != nil || err != nil {
 		t.Errorf("%v, %v", removed, err)
 	}
-	if _, err := c.Record(t.Context(), g, func(b *machine.Block) { b.Release = "0123" }); err != nil {
+	if _, err := c.record(t.Context(), g, func(b *machine.Block) { b.HostKeys = []string{"SHA256:x"} }); err != nil {
 		t.Error(err)
 	}
 	if now, err := c.Observe(t.Context(), g); err != nil || now.Digest != g.Digest || now.Block != nil {
