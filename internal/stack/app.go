@@ -91,13 +91,17 @@ type Service struct {
 	// Command that builds it, run in `dir`. Services whose directories lie apart are built
 	// at the same time where the guest has two processors and 256 MiB free for each. One
 	// after the other are built: what is uploaded, a workspace's packages, and services
-	// whose command or packages lead out of their directory by `..`.
+	// whose command or packages lead out of their directory by `..`. Default with
+	// `runtime: node`: `npm ci && npm run build --if-present`.
 	Build string `yaml:"build"`
-	// Command that migrates its database, run in `dir`.
+	// Command that migrates its database, run in `dir`. Default with `runtime: node`, for
+	// a service of the name backend: `npm run migrate --if-present`.
 	Migrate string `yaml:"migrate"`
-	// Command that runs it, in the foreground, in `dir`.
+	// Command that runs it, in the foreground, in `dir`. Default with `runtime: node`:
+	// `npm start`.
 	Start string `yaml:"start"`
-	// TCP port that it listens on; its env has it as PORT.
+	// TCP port that it listens on; its env has it as PORT. Default: none, but `3001` for a
+	// service of the name backend and `3000` for one of the name frontend.
 	Port int `yaml:"port" jsonschema:"minimum=1,maximum=65535"`
 	// Open the port in the guest's firewall.
 	Public bool `yaml:"public"`
@@ -133,7 +137,7 @@ func (Health) shortForm() string { return "path" }
 type Postgres struct {
 	// Name of the database.
 	Database string `yaml:"database"`
-	// Role that the app logs in as.
+	// Role that the app logs in as. Default: `database`.
 	User string `yaml:"user"`
 	// Password of the role.
 	Password string `yaml:"password"`

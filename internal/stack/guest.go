@@ -23,6 +23,7 @@ type Guest struct {
 
 	// lxc: container template: its name (the newest matching one is taken)
 	// or a volume such as local:vztmpl/debian-12-standard_12.12-1_amd64.tar.zst.
+	// Default: `debian-12-standard`.
 	Template string `yaml:"template"`
 	// kvm: template VM to clone, by vmid or name.
 	Clone string `yaml:"clone" stack:"scalar"`
@@ -36,9 +37,9 @@ type Guest struct {
 
 	// CPU cores (of each socket).
 	Cores int `yaml:"cores" jsonschema:"minimum=1,maximum=8192"`
-	// kvm: CPU sockets.
+	// kvm: CPU sockets. Default: `1`.
 	Sockets int `yaml:"sockets" jsonschema:"minimum=1,maximum=4"`
-	// kvm: CPU type, such as host or x86-64-v2-AES.
+	// kvm: CPU type, such as host. Default: `x86-64-v2-AES`.
 	CPU string `yaml:"cpu"`
 	// Limit of CPU time in cores, 0 for none.
 	CPULimit float64 `yaml:"cpulimit" jsonschema:"minimum=0,maximum=8192"`
@@ -49,7 +50,7 @@ type Guest struct {
 	// kvm: least memory in MiB that the balloon driver leaves, 0 for no
 	// balloon. Default: `memory`.
 	Balloon int `yaml:"balloon" jsonschema:"minimum=0"`
-	// lxc: swap in MiB.
+	// lxc: swap in MiB. Default: `512`.
 	Swap int `yaml:"swap" jsonschema:"minimum=0"`
 
 	// Storage of the root disk.
@@ -90,9 +91,9 @@ type Guest struct {
 	// Tags shown in Proxmox.
 	Tags OneOrMore `yaml:"tags"`
 
-	// lxc: run as an unprivileged container.
+	// lxc: run as an unprivileged container. Default: `true`.
 	Unprivileged bool `yaml:"unprivileged"`
-	// lxc: allow nested containers; systemd's sandboxing needs it.
+	// lxc: allow nested containers; systemd's sandboxing needs it. Default: `true`.
 	Nesting bool `yaml:"nesting"`
 	// lxc: allow keyctl, which Docker in an unprivileged container needs.
 	Keyctl bool `yaml:"keyctl"`
@@ -105,7 +106,7 @@ type Guest struct {
 	Machine string `yaml:"machine"`
 	// kvm: firmware. Default: as the cloned template has it; seabios from an image.
 	BIOS string `yaml:"bios" jsonschema:"enum=seabios,enum=ovmf"`
-	// kvm: the image runs qemu-guest-agent.
+	// kvm: the image runs qemu-guest-agent. Default: `true`.
 	Agent bool `yaml:"agent"`
 	// kvm: user that cloud-init creates. Default: `ssh.user`.
 	CIUser string `yaml:"ciuser"`
@@ -115,7 +116,7 @@ type Guest struct {
 type Mount struct {
 	// Where it is mounted in the container.
 	Path string `yaml:"path"`
-	// Storage of a new volume.
+	// Storage of a new volume. Default: `guest.storage`.
 	Storage string `yaml:"storage"`
 	// Size of a new volume in GiB.
 	Size int `yaml:"size" jsonschema:"minimum=1"`

@@ -153,6 +153,51 @@ func plain(n *node) any {
 	return n.value
 }
 
+// TestPresetsAreTold shows that what a key has by itself stands in its description where
+// the schema cannot say it: presets that depend on something else.
+func TestPresetsAreTold(t *testing.T) {
+	s := reflectSchema(t)
+	tables := []struct {
+		rows []preset
+		l    *layout
+	}{{settingsPresets, settingsLayout}, {documentPresets, documentLayout}}
+	told := 0
+	for _, table := range tables {
+		for _, row := range table.rows {
+			parent, key, depends := table.l.holder(row)
+			if !depends {
+				continue // the schema says it
+			}
+			value, _, _ := strings.Cut(row.value, "+")
+			if strings.HasPrefix(value, "=") {
+				value = value[strings.LastIndexAny(value, "=.")+1:]
+			}
+			property, _ := s.Definitions[parent.typ.Name()].Properties.Get(key)
+			if !strings.Contains(property.Description, "Default") || !strings.Contains(property.Description, value) {
+				t.Errorf("the description of %s does not say that it is %q by itself: %s", row.path, row.value, property.Description)
+			}
+			told++
+		}
+	}
+	if told < 20 {
+		t.Errorf("only %d presets depend on something else", told)
+	}
+}
+
+// holder returns the layout of the mapping that a preset fills, the key, and whether it
+// depends on more than that.
+func (l *layout) holder(row preset) (parent *layout, key string, depends bool) {
+	path := strings.Split(strings.ReplaceAll(row.path, "?", ""), ".")
+	for _, key := range path[:len(path)-1] {
+		if l.elem != nil {
+			l, depends = l.elem, depends || key != "*"
+		} else {
+			l = l.field(key).layout
+		}
+	}
+	return l, path[len(path)-1], depends || row.only != "" || strings.HasPrefix(row.value, "=")
+}
+
 func generateSchema(t *testing.T) []byte {
 	t.Helper()
 	s := reflectSchema(t)
@@ -196,19 +241,10 @@ func reflectSchema(t *testing.T) *jsonschema.Schema {
 // addDefaults tells the presets that hold for a key wherever it stands.
 func addDefaults(defs jsonschema.Definitions, rows []preset, l *layout) {
 	for _, row := range rows {
-		path := strings.Split(strings.ReplaceAll(row.path, "?", ""), ".")
-		parent, named := l, false
-		for _, key := range path[:len(path)-1] {
-			if parent.elem != nil {
-				parent, named = parent.elem, named || key != "*"
-			} else {
-				parent = parent.field(key).layout
-			}
+		parent, key, depends := l.holder(row)
+		if depends {
+			continue
 		}
-		if named || row.only != "" || strings.HasPrefix(row.value, "=") {
-			continue // it depends on something else
-		}
-		key := path[len(path)-1]
 		property, _ := defs[parent.typ.Name()].Properties.Get(key)
 		property.Default = plain(presetNode(row.value, parent.field(key)))
 	}
