@@ -20,7 +20,7 @@ type App struct {
 	Source Source `yaml:"source"`
 	// Directory of the app on the guest.
 	Dir string `yaml:"dir"`
-	// The app's env file on the guest. Default: .env.<env> in `dir`.
+	// The app's env file on the guest. Default: `.env.${env}` in `dir`.
 	EnvFile string `yaml:"env_file"`
 	// Debian packages that the app needs beside those of its runtime.
 	Packages []string `yaml:"packages"`
@@ -71,14 +71,14 @@ type Source struct {
 
 // AptSource is an apt repository. A plain string is its URL.
 type AptSource struct {
-	// Address, such as https://deb.nodesource.com/node_22.x.
+	// Address, such as https://deb.nodesource.com/node_22.x. Required.
 	URL string `yaml:"url"`
 	// Suite (distribution) in the repository.
 	Suite string `yaml:"suite"`
 	// Components in the repository.
 	Components OneOrMore `yaml:"components"`
 	// The repository's signing key, ASCII-armoured OpenPGP: the key itself, or
-	// its file in the repository.
+	// its file in the repository. Required.
 	SignedBy string `yaml:"signed_by"`
 }
 
@@ -98,7 +98,7 @@ type Service struct {
 	// a service of the name backend: `npm run migrate --if-present`.
 	Migrate string `yaml:"migrate"`
 	// Command that runs it, in the foreground, in `dir`. Default with `runtime: node`:
-	// `npm start`.
+	// `npm start`; required otherwise.
 	Start string `yaml:"start"`
 	// TCP port that it listens on; its env has it as PORT. Default: none, but `3001` for a
 	// service of the name backend and `3000` for one of the name frontend.
@@ -139,7 +139,7 @@ type Postgres struct {
 	Database string `yaml:"database"`
 	// Role that the app logs in as. Default: `database`.
 	User string `yaml:"user"`
-	// Password of the role.
+	// Password of the role. Required.
 	Password string `yaml:"password"`
 	// Role that owns the database, which `user` becomes a member of. Default: `user`.
 	Owner string `yaml:"owner"`
@@ -163,11 +163,11 @@ type Backup struct {
 
 // Cron is a job that runs at certain times.
 type Cron struct {
-	// Name, unique in the app.
+	// Name, unique in the app. Required.
 	Name string `yaml:"name"`
-	// When, in cron syntax: five fields such as "*/15 * * * *", or @daily.
+	// When, in cron syntax: five fields such as "*/15 * * * *", or @daily. Required.
 	Schedule string `yaml:"schedule"`
-	// Command, run in the current release with the app's env.
+	// Command, run in the current release with the app's env. Required.
 	Run string `yaml:"run"`
 	// User that it runs as. Default: `base.user`.
 	User string `yaml:"user"`
@@ -181,7 +181,7 @@ type Cron struct {
 
 // SMTP is a mail server.
 type SMTP struct {
-	// Host name or address.
+	// Host name or address. Required.
 	Host string `yaml:"host"`
 	// Port: 587 with STARTTLS, 465 with TLS, 25 without.
 	Port int `yaml:"port" jsonschema:"minimum=1,maximum=65535"`
@@ -189,7 +189,7 @@ type SMTP struct {
 	User string `yaml:"user"`
 	// Password of the user.
 	Password string `yaml:"password"`
-	// Sender's address.
+	// Sender's address. Required.
 	From string `yaml:"from"`
 	// Encryption: starttls, tls or none.
 	TLS string `yaml:"tls" jsonschema:"enum=starttls,enum=tls,enum=none"`

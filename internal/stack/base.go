@@ -39,7 +39,7 @@ type Base struct {
 
 // FirewallRule opens a port. A plain number or text is its port.
 type FirewallRule struct {
-	// A port such as 443 or a range such as 8000:8010.
+	// A port such as 443 or a range such as 8000:8010. Required.
 	Port string `yaml:"port" stack:"scalar"`
 	// tcp or udp.
 	Protocol string `yaml:"protocol" jsonschema:"enum=tcp,enum=udp"`

@@ -32,7 +32,7 @@ type Guest struct {
 	// kvm: cloud image to import, a URL or a volume such as
 	// local:import/debian-12-genericcloud-amd64.qcow2.
 	Image string `yaml:"image"`
-	// kvm: checksum of a downloaded image, as sha256:<hex> or sha512:<hex>.
+	// kvm: checksum of a downloaded image, as `sha256:<hex>` or `sha512:<hex>`.
 	Checksum string `yaml:"checksum"`
 
 	// CPU cores (of each socket).
@@ -114,7 +114,7 @@ type Guest struct {
 
 // Mount is a further mount point of a container.
 type Mount struct {
-	// Where it is mounted in the container.
+	// Where it is mounted in the container. Required.
 	Path string `yaml:"path"`
 	// Storage of a new volume. Default: `guest.storage`.
 	Storage string `yaml:"storage"`

@@ -7,9 +7,9 @@ import (
 
 // Proxmox says where the Proxmox VE API is and how to log in.
 type Proxmox struct {
-	// Address of the API, such as https://pve1.lan:8006.
+	// Address of the API, such as https://pve1.lan:8006. Required.
 	URL string `yaml:"url"`
-	// API token, as user@realm!id=uuid.
+	// API token, as user@realm!id=uuid. Required.
 	Token string `yaml:"token"`
 	// SHA-256 fingerprint of the API's certificate, as shown under
 	// System → Certificates of the node.
@@ -43,18 +43,18 @@ type SSH struct {
 
 // Jump is an SSH host between us and the guests.
 type Jump struct {
-	// user@host or user@host:port.
+	// user@host or user@host:port. Required.
 	To string `yaml:"to"`
 	// Private key for this host. Default: `ssh.key`.
 	Key string `yaml:"key"`
 	// The host's public key, such as `ssh-ed25519 AAAA…`, as
-	// `ssh-keyscan` prints it after the name.
+	// `ssh-keyscan` prints it after the name. Required.
 	HostKey string `yaml:"host_key"`
 }
 
 // SecretFile is a file encrypted with age. A plain string is its path.
 type SecretFile struct {
-	// Path in the repository.
+	// Path in the repository. Required.
 	File string `yaml:"file"`
 	// Open the file only when one of these environments is the target.
 	Envs OneOrMore `yaml:"envs"`

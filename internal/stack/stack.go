@@ -74,9 +74,9 @@ type Project struct {
 type Settings struct {
 	// Host name of the guest, also its name in Proxmox.
 	Hostname string `yaml:"name"`
-	// Number of the guest in Proxmox.
+	// Number of the guest in Proxmox. Required.
 	VMID int `yaml:"vmid" jsonschema:"minimum=100,maximum=999999999"`
-	// IPv4 address with prefix length, such as 10.0.10.101/24.
+	// IPv4 address with prefix length, such as 10.0.10.101/24. Required.
 	IP string `yaml:"ip"`
 	// IPv4 gateway, an address without prefix length.
 	Gateway string `yaml:"gateway"`
