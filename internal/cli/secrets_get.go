@@ -86,9 +86,11 @@ func (g *globals) warnAll(errs []error) {
 
 func secretsListCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:     "list [FILE...]",
-		Short:   "List the names of the secrets",
-		Long:    `list writes the names of all secrets in the files given, or in those that the stack lists, and never a value.`,
+		Use:   "list [FILE...]",
+		Short: "List the names of the secrets",
+		Long: `list writes the names of all secrets in the files given, or in those that the stack
+lists, and never a value. Of all of the stack's files it also tells which secrets the
+stack names and none of them has, and which they have and the stack does not name.`,
 		Example: "  appstack secrets list --env prod",
 		RunE:    func(_ *cobra.Command, args []string) error { return g.secretsList(args) },
 	}
@@ -120,10 +122,37 @@ func (g *globals) secretsList(given []string) error {
 			names = append(names, listed{name, o.file})
 		}
 	}
+	if len(given) == 0 && g.Env == "" && g.Project == "" && len(errs) == 0 {
+		g.warnUnmatched(names)
+	}
 	if g.JSON {
 		return g.writeJSON(names)
 	}
 	return g.writeNames(names, len(files) > 1)
+}
+
+// warnUnmatched tells of secrets that only one of the stack file and its secrets files
+// knows.
+func (g *globals) warnUnmatched(names []listed) {
+	st, err := g.stackIfAny()
+	if err != nil {
+		return // told by whoever read it first
+	}
+	known, used := map[string]bool{}, map[string]bool{}
+	for _, n := range names {
+		known[n.Name] = true
+	}
+	for _, ref := range references(st) {
+		if !known[ref.Name] && !used[ref.Name] {
+			g.say("warning: %s names the secret %s, which no file has: appstack secrets set %[2]s", ref.Where, ref.Name)
+		}
+		used[ref.Name] = true
+	}
+	for _, n := range names {
+		if !used[n.Name] {
+			g.say("warning: %s has the secret %s, which %s does not name", n.File, n.Name, g.StackFile)
+		}
+	}
 }
 
 // writeNames writes a name a line, below its file where there are several.
