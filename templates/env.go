@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// EnvMarker is the line of an env file below which nothing is ever shown: in
-// diffs the variables above it are printed, those below are not.
+// EnvMarker is the line of an env file below which each line holds a secret: a plan's
+// diff shows the variables above it, and of those below their names alone.
 const EnvMarker = "# --- secrets below: never shown ---"
 
 // A Var is one variable of an env file.

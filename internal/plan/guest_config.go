@@ -20,7 +20,6 @@ const (
 	formSet          // a set of words, in any order
 	formNetwork      // a network interface, by parts
 	formParts        // a property string, by parts
-	hidden           // a secret that Proxmox shows masked: whether it is there
 )
 
 // managed is a configuration key that the stack can express. Keys that are not in
@@ -287,7 +286,7 @@ func decimal(s string) float64 {
 	return f
 }
 
-// words splits a list of tags as Proxmox does: by semicolons, commas and spaces. It
+// tagWords splits a list of tags as Proxmox does: by semicolons, commas and spaces. It
 // keeps them lower-cased and sorted.
 func tagWords(s string) []string {
 	ws := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r == ';' || r == ',' || r == ' ' })

@@ -11,11 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/templates"
 )
-
-// SecretMarker is the line of a file below which each line holds a secret, as
-// "NAME=value": names are shown, values never.
-const SecretMarker = "# --- secrets below: never shown ---"
 
 // fileDiff returns the unified diff of a file's content without its secrets, or ""
 // where the old content is not known or one of them is not text.
@@ -55,12 +52,12 @@ func (m masker) mask(content string, sensitive bool) []byte {
 	return []byte(content)
 }
 
-// cutMarker splits a content after its marker line.
+// cutMarker splits a content after its line [templates.EnvMarker].
 func cutMarker(content string) (open, secrets string, ok bool) {
 	at := 0
 	for line := range strings.Lines(content) {
 		at += len(line)
-		if strings.TrimRight(line, "\r\n \t") == SecretMarker {
+		if strings.TrimRight(line, "\r\n \t") == templates.EnvMarker {
 			return strings.TrimRight(content[:at], "\n") + "\n", content[at:], true
 		}
 	}

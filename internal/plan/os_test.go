@@ -9,6 +9,7 @@ import (
 
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/secret"
+	"github.com/org/appstack-action/templates"
 )
 
 // Public keys made for these tests; nobody has their private halves.
@@ -191,8 +192,8 @@ shop/dev: 0 to add, 0 to change, 1 to remove
 shop/dev: 0 to add, 0 to change, 1 to remove
   - remove file /etc/a: not in the stack
 `},
-	{"secret of an env file", &machine.OS{Files: files{"/srv/app/.env.dev": sensitive("LOG=info\n" + SecretMarker + "\nDB=\"old\"\nAPI=\"same\"\n")}},
-		&machine.OS{Files: files{"/srv/app/.env.dev": sensitive("LOG=debug\n" + SecretMarker + "\nDB=\"new\"\nAPI=\"same\"\nMAIL=\"a\nB=c\"\n")}}, `
+	{"secret of an env file", &machine.OS{Files: files{"/srv/app/.env.dev": sensitive("LOG=info\n" + templates.EnvMarker + "\nDB=\"old\"\nAPI=\"same\"\n")}},
+		&machine.OS{Files: files{"/srv/app/.env.dev": sensitive("LOG=debug\n" + templates.EnvMarker + "\nDB=\"new\"\nAPI=\"same\"\nMAIL=\"a\nB=c\"\n")}}, `
 shop/dev: 0 to add, 1 to change, 0 to remove
   ~ write file /srv/app/.env.dev: content differs
       --- /srv/app/.env.dev
@@ -217,7 +218,7 @@ shop/dev: 0 to add, 1 to change, 0 to remove
       +(sensitive 55f4)
 `},
 	{"env file of a person, taken over", &machine.OS{Files: files{"/srv/app/.env.dev": text(0o640, "app", "DB=old\n")}},
-		&machine.OS{Files: files{"/srv/app/.env.dev": sensitive("A=1\n" + SecretMarker + "\nDB=\"new\"\n")}}, `
+		&machine.OS{Files: files{"/srv/app/.env.dev": sensitive("A=1\n" + templates.EnvMarker + "\nDB=\"new\"\n")}}, `
 shop/dev: 0 to add, 1 to change, 0 to remove
   ~ write file /srv/app/.env.dev: content differs
       --- /srv/app/.env.dev
@@ -228,7 +229,7 @@ shop/dev: 0 to add, 1 to change, 0 to remove
       +# --- secrets below: never shown ---
       +DB=(sensitive 4a3b)
 `},
-	{"secrets that a file had", &machine.OS{Files: files{"/etc/x": text(0o644, "root", "A=1\n"+SecretMarker+"\nDB=old\n")}},
+	{"secrets that a file had", &machine.OS{Files: files{"/etc/x": text(0o644, "root", "A=1\n"+templates.EnvMarker+"\nDB=old\n")}},
 		&machine.OS{Files: files{"/etc/x": text(0o644, "root", "A=1\n")}}, `
 shop/dev: 0 to add, 1 to change, 0 to remove
   ~ write file /etc/x: content differs
@@ -490,12 +491,12 @@ func FuzzFileDiff(f *testing.F) {
 	f.Add("", "DB", "with \"quotes\"\nand=lines", "# don't")
 	f.Fuzz(func(t *testing.T, open, name, value, rest string) {
 		const canary = "c4n4ry-"
-		if strings.Contains(open, SecretMarker) || strings.Contains(open+name+rest, canary) || strings.ContainsAny(open+rest+value, "\x00") {
+		if strings.Contains(open, templates.EnvMarker) || strings.Contains(open+name+rest, canary) || strings.ContainsAny(open+rest+value, "\x00") {
 			t.Skip()
 		}
 		quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(canary+value+"\n"+canary+"=x") + `"`
-		after := sensitive(open + "\n" + SecretMarker + "\nPW=" + quoted + "\n" + "X=" + quoted + "\n")
-		before := sensitive(rest + "\n" + SecretMarker + "\nPW=" + quoted + "\n")
+		after := sensitive(open + "\n" + templates.EnvMarker + "\nPW=" + quoted + "\n" + "X=" + quoted + "\n")
+		before := sensitive(rest + "\n" + templates.EnvMarker + "\nPW=" + quoted + "\n")
 		if d := fileDiff("/x", before, after); strings.Contains(d, canary) {
 			t.Errorf("the diff shows a secret:\n%s", d)
 		}
