@@ -1,6 +1,6 @@
 // Package pve speaks with Proxmox VE in the few verbs that appstack needs:
 // observe a guest, check that a change harms nobody, apply the hypervisor's part
-// of a plan, wait, snapshot, destroy, and hold a lease on an environment.
+// of a plan, wait, destroy, and hold a lease on an environment.
 //
 // A run dials once ([Dial]) and shares the [Client] among all its environments, so
 // that the list of the cluster's guests is fetched once:

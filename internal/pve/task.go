@@ -231,3 +231,11 @@ func (c *Client) tasks(ctx context.Context, g *machine.Guest, kinds []string) ([
 	}
 	return slices.DeleteFunc(rows, func(r taskRow) bool { return !slices.Contains(kinds, r.Type) }), nil
 }
+
+// taskKind is the type of the guest's task for a verb: vzstart, qmstart.
+func taskKind(g *machine.Guest, verb string) string {
+	if g.Kind == machine.KVM {
+		return "qm" + verb
+	}
+	return "vz" + verb
+}

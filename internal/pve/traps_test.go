@@ -165,13 +165,12 @@ func TestFillPending(t *testing.T) {
 
 // Every parameter arrives, in a form that Proxmox takes.
 func TestParametersArrive(t *testing.T) {
-	const upid = "UPID:pve:0000A1B2:00C3D4E5:68F00000:vzsnapshot:101:ci@pve!app:"
+	const upid = "UPID:pve:0000A1B2:00C3D4E5:68F00000:resize:101:ci@pve!app:"
 	task := answer{data: `"` + upid + `"`}
 	status := "GET " + taskPath(upid) + "/status"
 	removal := "DELETE /nodes/pve/lxc/101?destroy-unreferenced-disks=1&purge=1"
 	f := newFake(t, map[string][]answer{
-		"GET /nodes/pve/lxc/101/feature?feature=snapshot": {{data: `{"hasFeature":1,"nodes":["pve"]}`}},
-		"POST /nodes/pve/lxc/101/snapshot":                {task}, tasksCall: {{data: `[]`}}, status: {stopped("OK")},
+		tasksCall: {{data: `[]`}}, status: {stopped("OK")},
 		"PUT /nodes/pve/lxc/101/resize": {task}, removal: {task},
 		"GET " + taskPath(upid) + "/log?start=0&limit=5000": {{data: `[]`}},
 		"POST /nodes/pve/lxc/101/status/reboot":             {task},
@@ -179,15 +178,10 @@ func TestParametersArrive(t *testing.T) {
 		"GET /nodes/pve/lxc/101/status/current":             {{data: `{"status":"running","cpus":"1.5"}`}},
 	})
 	c := f.client()
-	if can, err := c.CanSnapshot(t.Context(), testCT); !can || err != nil {
-		t.Errorf("CanSnapshot: %v, %v", can, err)
-	}
 	steps := map[string]struct {
 		do   func() error
 		want map[string]string
 	}{
-		"POST /nodes/pve/lxc/101/snapshot": {func() error { return c.Snapshot(t.Context(), testCT, "before", "of 0123abc") },
-			map[string]string{"snapname": "before", "description": "of 0123abc"}},
 		"PUT /nodes/pve/lxc/101/resize": {func() error { _, err := c.resize(t.Context(), testCT, "rootfs", 16); return err },
 			map[string]string{"disk": "rootfs", "size": "16G"}},
 		"POST /nodes/pve/lxc/101/status/reboot": {func() error { return c.restart(t.Context(), testCT) }, map[string]string{"timeout": "120"}},
