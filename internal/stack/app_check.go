@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -23,11 +24,25 @@ func (a *App) validate(p place) {
 	a.validateMail(p)
 }
 
+var (
+	nodeRelease   = regexp.MustCompile(`^[vV]?([1-9][0-9]?)(?:\.[0-9xX*]+)*$`)
+	pythonRelease = regexp.MustCompile(`^(3\.[0-9]{1,2})(?:\.[0-9xX*]+)+$`)
+)
+
+// versionHint returns the part of a version that can be asked for.
+func versionHint(runtime, version string) string {
+	release := map[string]*regexp.Regexp{"node": nodeRelease, "python": pythonRelease}[runtime]
+	if m := release.FindStringSubmatch(version); m != nil {
+		return fmt.Sprintf("write %q", m[1])
+	}
+	return ""
+}
+
 // validateRuntime checks the version and where it comes from.
 func (a *App) validateRuntime(p place) {
 	forms := map[string]syntax{"node": nodeVersion, "python": pythonVersion}
 	if form, ok := forms[a.Runtime]; ok {
-		p.child("version").text(a.Version, form, "")
+		p.child("version").text(a.Version, form, versionHint(a.Runtime, a.Version))
 	} else if a.Version != "" && !p.child("runtime").bad() {
 		p.child("version").fail("write `runtime: node` or `runtime: python`", "needs `runtime`")
 	}

@@ -46,12 +46,22 @@ func (f *file) checkText(n *node, names []string, list *diag.List) {
 	for _, part := range splitText(n.value) {
 		switch {
 		case part.name == "" && strings.Contains(strings.ReplaceAll(part.raw, "$${", ""), "${"):
-			list.Add(f.diagnostic(n, diag.Error, "`${` without a name and `}`", "", "for a literal `${` write `$${`"))
+			list.Add(f.diagnostic(n, diag.Error, "`${` without a name and `}`", "", unclosedHint(part.raw)))
 		case part.name == "" || secretPath.MatchString(part.name) || contains(names, part.name):
 		default:
 			list.Add(f.unknownName(n, part, names))
 		}
 	}
+}
+
+var unclosedSecret = regexp.MustCompile(`(?:^|[^$])\$\{(secret\.[A-Za-z0-9_.-]+)`)
+
+// unclosedHint says what a `${` without its `}` most probably wants.
+func unclosedHint(text string) string {
+	if m := unclosedSecret.FindStringSubmatch(text); m != nil && !strings.Contains(text, "}") {
+		return fmt.Sprintf("close it: `${%s}`", m[1])
+	}
+	return "for a literal `${` write `$${`"
 }
 
 // unknownName reports a reference to none of names.

@@ -134,7 +134,11 @@ func (s *Settings) validate(p place, e *Env) {
 }
 
 func (s *Settings) validateBranch(p place) {
-	if !p.text(s.Branch, gitBranch, "") || s.Branch == "" {
+	hint := ""
+	if strings.ContainsAny(s.Branch, "*?[^$|") {
+		hint = "name one branch: there are no patterns; further branches are environments of their own"
+	}
+	if !p.text(s.Branch, gitBranch, hint) || s.Branch == "" {
 		return
 	}
 	switch name, isRef := strings.CutPrefix(s.Branch, "refs/heads/"); {

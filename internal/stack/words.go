@@ -129,6 +129,10 @@ func (f *field) mismatchHint(n *node) string {
 		return "begin each item with `- `"
 	case f.kind == mapping && n.kind == sequence:
 		return "write `name: …` lines without `- `"
+	case f.kind == scalar && n.kind == sequence && len(n.items) == 1 && n.items[0].kind == scalar:
+		return fmt.Sprintf("write it without brackets or `- `: %s", n.items[0].value)
+	case f.kind == scalar && n.kind == sequence:
+		return "write one value, without brackets or `- `"
 	case f.kind != scalar || n.kind != scalar:
 		return ""
 	case f.typ == durationType:
