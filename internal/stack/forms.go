@@ -26,7 +26,8 @@ func (p place) webURL(s string) bool {
 	return false
 }
 
-// absolute reports s unless it is a clean absolute path below /.
+// absolute reports s unless it is a clean absolute path below /, which a shell, a unit
+// file, a part of Proxmox's configuration and the way to the guest carry as it is.
 func (p place) absolute(s string) {
 	switch {
 	case s == "" || pending(s):
@@ -34,10 +35,10 @@ func (p place) absolute(s string) {
 		p.fail("begin it with /", "is %s, not an absolute path", quote(s))
 	case path.Clean(s) == "/":
 		p.fail("", "can't be / itself")
-	case path.Clean(s) != strings.TrimSuffix(s, "/"):
+	case path.Clean(s) != s:
 		p.fail("write "+path.Clean(s), "is not a plain path")
-	case strings.ContainsAny(s, " \t\n\"'\\$"):
-		p.fail("", "is %s, which has a space or a character that shells and systemd read as their own", quote(s))
+	case strings.ContainsAny(s, " \t\n\"'\\$`|=,%*?[]{}()<>;&#~!"):
+		p.fail("", "is %s, which has a space or a character that shells, systemd or Proxmox read as their own", quote(s))
 	}
 }
 
