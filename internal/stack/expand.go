@@ -188,16 +188,24 @@ func (x *expander) part(n *node, p textPart) string {
 		return value
 	}
 	if x.final {
-		d := x.file.diagnostic(n, diag.Error, fmt.Sprintf("unknown name `${%s}`", p.name), "", "")
-		if meant := nearest(p.name, x.known); meant != "" {
-			d.Hint = fmt.Sprintf("did you mean `${%s}`?", meant)
-		} else if name, ok := strings.CutPrefix(p.name, "secret."); ok {
-			d.Hint = fmt.Sprintf("`appstack secrets set %s` gives it a value", name)
-		}
-		narrow(&d, p.raw)
-		x.list.Add(d)
+		x.list.Add(x.unknown(n, p))
 	}
 	return p.raw
+}
+
+// unknown reports a reference that lookup does not know.
+func (x *expander) unknown(n *node, p textPart) diag.Diagnostic {
+	d := x.file.diagnostic(n, diag.Error, fmt.Sprintf("unknown name `${%s}`", p.name), "", "")
+	name, isSecret := strings.CutPrefix(p.name, "secret.")
+	if isSecret {
+		d.Summary = fmt.Sprintf("none of the secrets files opened here has `${%s}`", p.name)
+		d.Hint = fmt.Sprintf("`appstack secrets set %s` gives it a value", name)
+	}
+	if meant := nearest(p.name, x.known); meant != "" {
+		d.Hint = fmt.Sprintf("did you mean `${%s}`?", meant)
+	}
+	narrow(&d, p.raw)
+	return d
 }
 
 // textPart is a piece of text: a reference if it has a name.

@@ -108,7 +108,7 @@ func TestExpandStack(t *testing.T) {
 func TestExpandUnknownName(t *testing.T) {
 	s := loadText(t, referencing)
 	_, list := s.Envs[0].Expand(from(map[string]string{"sha": "c0ffee"}), "secret.shop.passwort", "secret.qa_ip")
-	want := `appstack.yaml:11:15: error: unknown name ` + "`${secret.shop.password}`" + `
+	want := `appstack.yaml:11:15: error: none of the secrets files opened here has ` + "`${secret.shop.password}`" + `
    |
 11 |     PASSWORD: ${ secret.shop.password }
    |               ^^^^^^^^^^^^^^^^^^^^^^^^^
