@@ -288,3 +288,10 @@ func SizeMiB(s string) int {
 	}
 	return int(n * unit)
 }
+
+// HasAgent tells whether the guest is a virtual machine that is configured to have a
+// guest agent.
+func (g *Guest) HasAgent() bool {
+	agent := ParseProperties(g.Config["agent"])
+	return g.Kind == KVM && (agent.Get("") == "1" || agent.Get("enabled") == "1")
+}

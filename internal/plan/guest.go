@@ -140,7 +140,7 @@ func (d *guestDiff) block() {
 	switch {
 	case have.Creating:
 		d.add(Set, "config", "description", "the guest's creation was cut short: complete it", Hot)
-	case len(have.HostKeys) == 0 && len(want.HostKeys) == 0 && d.have.Running && hasAgent(d.have):
+	case len(have.HostKeys) == 0 && len(want.HostKeys) == 0 && d.have.Running && d.have.HasAgent():
 		d.add(Set, "config", "description", "SSH host keys: none → those that the guest agent tells", Hot)
 	case d.have.NewHostKeys:
 		d.add(Set, "config", "description", "SSH host keys: other ones since cloud-init ran again, as the guest agent tells", Hot)
@@ -149,12 +149,6 @@ func (d *guestDiff) block() {
 	case len(want.HostKeys) > 0 && !sameSet(have.HostKeys, want.HostKeys):
 		d.add(Set, "config", "description", "SSH host keys: "+keyList(have.HostKeys)+" → "+keyList(want.HostKeys), Hot)
 	}
-}
-
-// hasAgent tells whether a virtual machine is configured to have a guest agent.
-func hasAgent(g *machine.Guest) bool {
-	agent := machine.ParseProperties(g.Config["agent"])
-	return g.Kind == machine.KVM && (agent.Get("") == "1" || agent.Get("enabled") == "1")
 }
 
 // disk plans the root disk's growth.

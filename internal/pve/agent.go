@@ -54,7 +54,7 @@ var (
 // host keys, sorted. It waits for the agent and for cloud-init. The error is a
 // *[NoHostKeysError] where there is no agent.
 func (c *Client) HostKeys(ctx context.Context, g *machine.Guest) ([]string, error) {
-	if !hasAgent(g) {
+	if !g.HasAgent() {
 		return nil, &NoHostKeysError{g.VMID, errors.New("it is configured to have none")}
 	}
 	return c.agentHostKeys(ctx, g)
@@ -142,10 +142,4 @@ func (c *Client) agentFile(ctx context.Context, g *machine.Guest, file string) (
 	}
 	err := c.get(ctx, guestPath(g)+"/agent/file-read?file="+url.QueryEscape(file), &answer)
 	return answer.Content, err
-}
-
-// hasAgent tells whether the virtual machine is configured to have a guest agent.
-func hasAgent(g *machine.Guest) bool {
-	agent := machine.ParseProperties(g.Config["agent"])
-	return g.Kind == machine.KVM && (agent.Get("") == "1" || agent.Get("enabled") == "1")
 }

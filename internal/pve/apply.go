@@ -148,7 +148,7 @@ func (a *application) powered(ctx context.Context, verb func(context.Context, *m
 // makes it take the machine for a new instance (its ssh_deletekeys).
 func (a *application) bootKeys(ctx context.Context) ([]string, error) {
 	pinned := a.now.Block.HostKeys
-	if !hasAgent(a.now) || len(a.want.Block.HostKeys) > 0 {
+	if !a.now.HasAgent() || len(a.want.Block.HostKeys) > 0 {
 		return pinned, nil
 	}
 	keys, err := a.agentHostKeys(ctx, a.now)
@@ -264,7 +264,7 @@ func (a *application) missingHostKeys(ctx context.Context) ([]string, error) {
 		return nil, nil
 	case a.have.Kind == machine.LXC && b.Creating:
 		return a.recoverHostKeys(ctx, a.have)
-	case hasAgent(a.have) && a.have.Running:
+	case a.have.HasAgent() && a.have.Running:
 		return a.agentHostKeys(ctx, a.have)
 	}
 	return nil, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/org/appstack-action/internal/machine"
@@ -82,8 +81,7 @@ func (c *Client) liveAddresses(ctx context.Context, r resource, config machine.C
 			return nil
 		}
 	} else {
-		agent := machine.ParseProperties(config["agent"])
-		if !slices.Contains([]string{agent.Get(""), agent.Get("enabled")}, "1") {
+		if g := (&machine.Guest{Kind: machine.KVM, Config: config}); !g.HasAgent() {
 			return nil
 		}
 		var answer struct {

@@ -89,7 +89,7 @@ func vmNeeds(want *machine.Guest, guest []string) []need {
 	if !want.Origin.Image {
 		list = append(list, need{[]string{"/vms/" + want.Origin.Template}, "VM.Clone"})
 	}
-	if hasAgent(want) && len(want.Block.HostKeys) == 0 {
+	if want.HasAgent() && len(want.Block.HostKeys) == 0 {
 		list = append(list, need{guest, "VM.GuestAgent.FileRead|VM.GuestAgent.Unrestricted|VM.Monitor"})
 	}
 	return list
