@@ -177,6 +177,9 @@ func (s *Service) validate(p place, a *App, badRuntime bool) {
 	if strings.Contains(strings.TrimSpace(s.Start), "\n") {
 		p.child("start").fail("put the lines into a script of the source", "must be one line")
 	}
+	if start := strings.TrimSpace(s.Start); strings.HasSuffix(start, "&") && !strings.HasSuffix(start, "&&") {
+		p.child("start").fail("leave out the & at its end", "must stay in the foreground: systemd takes its end for that of the service")
+	}
 	if known := slices.Collect(maps.Keys(a.Services)); len(s.After) > 0 {
 		p.child("after").oneOf(s.After, "service", known)
 	}

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"maps"
+	"net"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -139,7 +140,7 @@ func (g *Guest) validate(p place, e *Env) {
 	g.validateSource(p)
 	g.validateForeign(p, e)
 	if g.Node != "auto" {
-		p.child("node").text(g.Node, nodeName, "")
+		p.child("node").text(g.Node, nodeName, nodeHint(g.Node))
 	}
 	p.child("pool").text(g.Pool, poolID, "")
 	p.child("storage").text(g.Storage, storageID, "the name of a storage, as `pvesm status` lists it")
@@ -221,8 +222,17 @@ func tagNameHint(tag string) string {
 	return ""
 }
 
+// macHint returns an address in the form that Proxmox takes.
+func macHint(mac string) string {
+	hw, err := net.ParseMAC(mac)
+	if err != nil || len(hw) != 6 {
+		return ""
+	}
+	return "write " + strings.ToUpper(hw.String())
+}
+
 func (g *Guest) validateMAC(p place) {
-	if !p.text(g.MAC, macAddress, "") || g.MAC == "" || pending(g.MAC) {
+	if !p.text(g.MAC, macAddress, macHint(g.MAC)) || g.MAC == "" || pending(g.MAC) {
 		return
 	}
 	if first, err := strconv.ParseUint(g.MAC[:2], 16, 8); err == nil && first&1 == 1 {

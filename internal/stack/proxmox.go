@@ -80,12 +80,20 @@ func (x *Proxmox) validate(p place, s SSH) {
 		p.child("ca").fail("remove one of them", "can't stand beside `fingerprint`")
 	}
 	if x.Node != "auto" {
-		p.child("node").text(x.Node, nodeName, "")
+		p.child("node").text(x.Node, nodeName, nodeHint(x.Node))
 	}
 	p.child("pool").text(x.Pool, poolID, "")
 	if x.Via == "jump" && s.Jump == nil {
 		p.child("via").fail("write `ssh: {jump: {to: user@host, host_key: …}}`", "is jump, but there is no `ssh.jump`")
 	}
+}
+
+// nodeHint returns what a node is called that is written as its host name.
+func nodeHint(name string) string {
+	if first, _, dotted := strings.Cut(name, "."); dotted && nodeName.matches(first) {
+		return "write " + first + ", as `pvesh get /nodes` lists it"
+	}
+	return ""
 }
 
 func (x *Proxmox) validateURL(p place) {
@@ -151,7 +159,9 @@ func (s *SSH) validate(p place) {
 }
 
 func (f *SecretFile) validate(p place, s *Stack) {
-	if p.child("file").required(f.File, "") && !p.child("file").bad() {
+	if strings.ContainsAny(f.File, "*?[") {
+		p.child("file").fail("name each file: there are no patterns", "is %s, not the path of a file", quote(f.File))
+	} else if p.child("file").required(f.File, "") && !p.child("file").bad() {
 		p.child("file").relative(f.File)
 	}
 	p.child("envs").oneOf(f.Envs, "environment", s.envKeys())

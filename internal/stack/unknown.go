@@ -93,6 +93,27 @@ var habits = map[string][]string{
 	"workdir":               {"dir"},
 }
 
+// advice is said of keys that other tools have at a place and this one has not, by what
+// the place's path ends in.
+var advice = map[string]map[string]string{
+	"proxmox": {
+		"verify_ssl": trustAdvice, "validate_certs": trustAdvice, "insecure": trustAdvice, "tls_insecure": trustAdvice, "insecure_skip_verify": trustAdvice,
+		"user": tokenAdvice, "username": tokenAdvice, "password": tokenAdvice, "api_user": tokenAdvice, "api_password": tokenAdvice,
+		"token_id": tokenAdvice, "token_name": tokenAdvice, "token_secret": tokenAdvice, "token_value": tokenAdvice,
+		"api_token_id": tokenAdvice, "api_token_secret": tokenAdvice,
+	},
+	"postgres": {"version": "it is the distribution's: 15 on Debian 12, 17 on Debian 13"},
+	"health": {
+		"interval": healthAdvice, "retries": healthAdvice, "start_period": healthAdvice, "start_interval": healthAdvice,
+	},
+}
+
+const (
+	trustAdvice  = "the check cannot be switched off: pin the certificate with `fingerprint:`, which `pvenode cert info` prints"
+	tokenAdvice  = "log in with `token: ${secret.proxmox_token}`, which is user@realm!id=uuid"
+	healthAdvice = "it is asked again and again until `timeout` is over"
+)
+
 var habitKeys = slices.Sorted(maps.Keys(habits))
 
 // unknownKey reports the key of p, which l does not know, and returns the
@@ -104,11 +125,13 @@ func (c *checker) unknownKey(p pair, l *layout, path string) string {
 		c.report(p.key, fmt.Sprintf("unknown key `%s`%s", key, in(path)), "", "")
 		return ""
 	}
-	meant, hint := likely(key, l), ""
-	if meant != "" {
-		hint = fmt.Sprintf("did you mean `%s`?", meant)
-	} else {
-		hint = elsewhere(key, path)
+	meant, hint := "", advice[path[strings.LastIndexByte(path, '.')+1:]][strings.ToLower(key)]
+	if hint == "" {
+		if meant = likely(key, l); meant != "" {
+			hint = fmt.Sprintf("did you mean `%s`?", meant)
+		} else {
+			hint = elsewhere(key, path)
+		}
 	}
 	c.report(p.key, fmt.Sprintf("unknown key `%s`%s", key, in(path)), "allowed: "+strings.Join(l.keys(), ", "), hint)
 	return meant

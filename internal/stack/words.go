@@ -133,6 +133,12 @@ func (f *field) mismatchHint(n *node) string {
 		return fmt.Sprintf("write it without brackets or `- `: %s", n.items[0].value)
 	case f.kind == scalar && n.kind == sequence:
 		return "write one value, without brackets or `- `"
+	case f.kind == mapping && n.kind == scalar && len(f.fields) > 0:
+		keys := f.keys()
+		if len(keys) > 4 {
+			keys = append(keys[:4], "…")
+		}
+		return "write its keys below it: " + strings.Join(keys, ", ")
 	case f.kind != scalar || n.kind != scalar:
 		return ""
 	case f.typ == durationType:
