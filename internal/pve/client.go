@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -32,12 +31,9 @@ type Options struct {
 	Dialer Dialer
 	// Pool is named in the hints that grant privileges; it may be empty.
 	Pool string
-	Log  *slog.Logger // nil: none
 	// Trace hears of every request, also of those that are retried. It may be called
 	// by several goroutines at once.
 	Trace func(Call)
-	// LockWait bounds how long a locked guest is waited for; 0: two minutes.
-	LockWait time.Duration
 }
 
 // Call is one HTTP exchange with the API.
@@ -58,7 +54,6 @@ type Client struct {
 	tokenID string
 	pool    string
 	direct  bool // no jump host in between
-	log     *slog.Logger
 	trace   func(Call)
 	times   timing
 
@@ -119,14 +114,8 @@ func Dial(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{tokenID: id, pool: o.Pool, direct: o.Dialer == nil, log: o.Log, trace: o.Trace,
+	c := &Client{tokenID: id, pool: o.Pool, direct: o.Dialer == nil, trace: o.Trace,
 		times: defaultTiming(), fences: make(map[int]*Lease), promises: make(map[int]promise), ping: pinger(o.Dialer)}
-	if o.LockWait > 0 {
-		c.times.lock = o.LockWait
-	}
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
-	}
 	c.http = c.newHTTP(tlsConfig, o.Dialer)
 	c.api = proxmox.NewClient(base.String()+"/api2/json", proxmox.WithHTTPClient(c.http),
 		proxmox.WithAPIToken(id, key), proxmox.WithUserAgent("appstack-action"),

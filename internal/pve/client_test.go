@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -57,12 +57,12 @@ func TestAPIAddress(t *testing.T) {
 	}
 }
 
-// The token goes as Proxmox wants it, and no log line holds it or a parameter.
-func TestTokenAndLogs(t *testing.T) {
+// The token goes as Proxmox wants it, and no trace holds it or a parameter.
+func TestTokenAndTraces(t *testing.T) {
 	f := newFake(t, map[string][]answer{"POST /x": {{}}})
 	var log bytes.Buffer
 	c := f.client(func(o *Options) {
-		o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.Trace = func(call Call) { fmt.Fprintf(&log, "%+v", call) }
 	})
 	if err := c.call(t.Context(), "POST", "/x", params{"password": "hunter22"}, nil); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestTokenAndLogs(t *testing.T) {
 		t.Errorf("Authorization: %s, want %s", got, want)
 	}
 	if s := log.String(); s == "" || strings.Contains(s, "hunter22") || strings.Contains(s, "11111111") {
-		t.Errorf("log: %q", s)
+		t.Errorf("trace: %q", s)
 	}
 }
 

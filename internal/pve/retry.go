@@ -112,6 +112,9 @@ func (c *Client) mayRetry(ctx context.Context, v verdict, attempt int, spent tim
 }
 
 func (c *Client) traced(method, path string, attempt int, began time.Time, err error) {
+	if c.trace == nil {
+		return
+	}
 	call := Call{Method: method, Path: path, Status: http.StatusOK, Took: time.Since(began), Attempt: attempt, Err: err}
 	if err != nil {
 		call.Status = 0
@@ -119,10 +122,7 @@ func (c *Client) traced(method, path string, attempt int, began time.Time, err e
 			call.Status = e.Status
 		}
 	}
-	c.log.Debug("proxmox", "method", method, "path", path, "status", call.Status, "took", call.Took, "attempt", attempt)
-	if c.trace != nil {
-		c.trace(call)
-	}
+	c.trace(call)
 }
 
 // refine makes every failed exchange an [Error] that knows its request.
