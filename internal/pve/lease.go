@@ -39,6 +39,7 @@ type Lease struct {
 
 	mu    sync.Mutex // guards nonce and guest
 	nonce string
+	sent  bool // it was written, or may have been
 	// written is false while the guest's creation, or its adoption, is to write it.
 	written atomic.Bool
 }
@@ -92,15 +93,21 @@ func (c *Client) Acquire(ctx context.Context, have, want *machine.Guest, claim C
 		if have != nil && have.Block != nil {
 			l.Fence = have.Block.Fence + 1
 		}
-		return l, c.hold(l)
+		c.hold(l)
+		return l, nil
 	}
 	l.guest = *have
 	start := time.Now()
 	for {
 		err := l.take(ctx)
+		if err == nil {
+			c.hold(l)
+			return l, nil
+		}
 		locked, ok := errors.AsType[*LockedError](err)
 		if !ok {
-			return l, errors.Join(err, c.hold(l))
+			l.giveUp(ctx)
+			return nil, err
 		}
 		progressOf(ctx).Wait("the lease that "+locked.Lease.Holder+" holds on "+describe(have), time.Since(start))
 		if time.Since(start) >= claim.Wait {
@@ -112,11 +119,22 @@ func (c *Client) Acquire(ctx context.Context, have, want *machine.Guest, claim C
 	}
 }
 
-func (c *Client) hold(l *Lease) error {
+func (c *Client) hold(l *Lease) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fences[l.guest.VMID] = l
-	return nil
+}
+
+// giveUp takes back what may have been written although taking the lease failed, for
+// instance because ctx ended meanwhile: nobody else knows that it is there.
+func (l *Lease) giveUp(ctx context.Context) {
+	if !l.sent {
+		return
+	}
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	l.written.Store(true)
+	_ = l.Release(after) // or else it expires
 }
 
 // take writes the lease unless somebody else holds it.
@@ -129,7 +147,7 @@ func (l *Lease) take(ctx context.Context) error {
 			return &LockedError{VMID: l.guest.VMID, Lease: *held}
 		}
 		b.Fence++
-		l.Fence, b.Lease = b.Fence, l.lease()
+		l.sent, l.Fence, b.Lease = true, b.Fence, l.lease()
 		return nil
 	}})
 	l.written.Store(err == nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -172,6 +173,40 @@ func TestLeaseOfAdoptedGuest(t *testing.T) {
 	_, now, err := cycle(t.Context(), c, want, plan.Policy{Adopt: true})
 	if err != nil || now.Block.Lease == nil || now.Block.Env != "other" {
 		t.Errorf("%+v, %v", now.Block, err)
+	}
+}
+
+// endAfter ends a context when a request of this method was answered.
+type endAfter struct {
+	http.RoundTripper
+	method string
+	end    func()
+}
+
+func (e endAfter) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := e.RoundTripper.RoundTrip(r)
+	if r.Method == e.method {
+		e.end()
+	}
+	return res, err
+}
+
+// A run that is cancelled while it takes the lease leaves none behind: nobody else would
+// know that there is one to give back.
+func TestLeaseCancelledWhileTaken(t *testing.T) {
+	l := newLab(t)
+	_, have, want := leased(t, l)
+	c := l.client()
+	ctx, cancel := context.WithCancel(t.Context())
+	base := &c.http.Transport.(*transport).base
+	*base = endAfter{*base, http.MethodPut, cancel}
+	lease, err := c.Acquire(ctx, have, want, claimOf("org/shop/1/1"), nil)
+	if !errors.Is(err, context.Canceled) || lease != nil {
+		t.Errorf("it has %v, %v", lease, err)
+	}
+	now, err := l.client().Observe(t.Context(), want)
+	if err != nil || now.Block.Lease != nil || now.Block.Fence != have.Block.Fence+1 {
+		t.Errorf("left behind: %+v, %v", now.Block, err)
 	}
 }
 
