@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/org/appstack-action/internal/github"
@@ -101,7 +102,8 @@ func (g *GitHub) deploy(ctx context.Context, r *report.Report) error {
 	case report.Live:
 		return g.end(ctx, r, "success", "live")
 	case report.Failed, report.RolledBack:
-		return g.end(ctx, r, "failure", firstLine(r.Error))
+		why, _, _ := strings.Cut(r.Error, "\n")
+		return g.end(ctx, r, "failure", why)
 	case report.Cancelled:
 		return g.end(ctx, r, "error", "cancelled")
 	case report.Destroyed:
@@ -147,15 +149,6 @@ func (g *GitHub) end(ctx context.Context, r *report.Report, state, description s
 		return err // others may deploy to an environment of another name: it is not ours to tidy
 	}
 	return g.Client.RetireDeployments(ctx, d.Environment, d.ID)
-}
-
-func firstLine(s string) string {
-	for i, c := range s {
-		if c == '\n' {
-			return s[:i]
-		}
-	}
-	return s
 }
 
 // EndDeployment ends a deployment that a killed run may have left open: the action's post

@@ -148,10 +148,10 @@ func (r *Run) undeployed(command string, t resolve.Target) string {
 
 // remoteCommit asks a git server for the commit of a branch or tag.
 func (r *Run) remoteCommit(ctx context.Context, s stack.Source, ref string) (string, error) {
-	remote := git.Remote{URL: s.Git, Key: secret.New(s.Key), Token: secret.New(s.Token), HostKey: s.HostKey}
 	if s.Git == "" { // the workflow's own repository, of which the stack wants a certain ref
 		return r.commit(ctx, ref)
 	}
-	remote.HostKey = cmp.Or(s.HostKey, resolve.PublishedHostKey(s.Git))
-	return git.Resolve(ctx, remote, ref)
+	return git.Resolve(ctx, git.Remote{
+		URL: s.Git, Key: secret.New(s.Key), Token: secret.New(s.Token), HostKey: cmp.Or(s.HostKey, resolve.PublishedHostKey(s.Git)),
+	}, ref)
 }

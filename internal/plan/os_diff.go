@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/org/appstack-action/internal/machine"
+	"github.com/org/appstack-action/internal/secret"
 	"github.com/org/appstack-action/templates"
 )
 
@@ -114,6 +115,9 @@ func entries(text string) []string {
 	}
 	return all
 }
+
+// Hash returns a content's SHA-256 in hex, as sha256sum prints it.
+func Hash(content secret.Value) string { return hashText(content.Reveal()) }
 
 func hashText(s string) string {
 	sum := sha256.Sum256([]byte(s))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -124,7 +125,7 @@ func (l *lab) outcomeOf(t *testing.T, g *machine.Guest) string {
 	fmt.Fprintf(&b, "%s on %s, running %v, lock %q, pending %v, block %+v\n", describe(g), g.Node, g.Running, g.Lock, g.Pending,
 		machine.Block{Project: g.Block.Project, Env: g.Block.Env, Repository: g.Block.Repository, Creating: g.Block.Creating,
 			Waits: g.Block.Waits, Lease: g.Block.Lease})
-	for _, key := range sortedKeys(g.Config) {
+	for _, key := range slices.Sorted(maps.Keys(g.Config)) {
 		if key == "vmgenid" {
 			continue
 		}

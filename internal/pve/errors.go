@@ -3,6 +3,7 @@ package pve
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -37,7 +38,7 @@ func (e *Error) Error() string {
 		}
 		b.WriteString(e.cause.Error())
 	}
-	for _, name := range sortedKeys(e.Params) {
+	for _, name := range slices.Sorted(maps.Keys(e.Params)) {
 		fmt.Fprintf(&b, "; %s: %s", name, e.Params[name])
 	}
 	return b.String()
@@ -187,15 +188,6 @@ func (e *OwnerError) Error() string {
 // Hint names the ways out.
 func (e *OwnerError) Hint() string {
 	return "choose another vmid, or take the guest over with `adopt: true`"
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // asError returns the Proxmox error inside err, or nil.

@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -17,7 +18,7 @@ import (
 func guestState(e *stack.Env, px Proxmox, repository string, keys []string) *machine.Guest {
 	g := &machine.Guest{
 		Kind: machine.LXC, VMID: e.VMID,
-		Node: firstOf(e.Guest.Node, px.Node), Pool: firstOf(e.Guest.Pool, px.Pool),
+		Node: cmp.Or(e.Guest.Node, px.Node), Pool: cmp.Or(e.Guest.Pool, px.Pool),
 		HA: e.Guest.HA, Running: e.Guest.Start,
 		MayRestart: e.Restart == "allowed" || e.Restart != "forbidden" && !e.Protected,
 		Block: &machine.Block{Project: e.Project, Env: e.Name, Repository: repository,
@@ -33,7 +34,7 @@ func guestState(e *stack.Env, px Proxmox, repository string, keys []string) *mac
 	if e.Guest.Type == "kvm" {
 		g.Kind = machine.KVM
 		c.vm(e, keys)
-		g.Origin.Template = firstOf(e.Guest.Clone, e.Guest.Image)
+		g.Origin.Template = cmp.Or(e.Guest.Clone, e.Guest.Image)
 		g.Origin.Image, g.Origin.Checksum = e.Guest.Clone == "", e.Guest.Checksum
 		g.Origin.Full = !e.Guest.Linked
 	} else {
@@ -194,13 +195,4 @@ func bit(b bool) string {
 		return "1"
 	}
 	return "0"
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
