@@ -136,6 +136,9 @@ func (g *globals) run(ctx context.Context, name string, f *runFlags) error {
 	if name == "restore" && (g.Env == "" || f.dump == "") {
 		return usageError{errors.New("restore needs --env and --from: which database, and what to put there")}
 	}
+	if err := g.elsewhere(); err != nil {
+		return err
+	}
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
@@ -188,11 +191,11 @@ func overrides(ipConflicts bool) pve.Overrides {
 // keys finds the age identity; none is no error before a secret is needed.
 func (g *globals) keys(input string) ([]vault.Source, error) {
 	source, err := vault.FindIdentity(input, g.Identity, g.Getenv)
-	if err != nil {
-		if g.Identity != "" {
-			return nil, err
-		}
+	switch {
+	case errors.Is(err, vault.ErrNoIdentity):
 		return nil, nil
+	case err != nil:
+		return nil, err
 	}
 	return []vault.Source{source}, nil
 }

@@ -46,6 +46,9 @@ the line and what to do. It needs no secrets and no network.`,
 
 // loadStack reads the stack file and writes what is wrong with it.
 func (g *globals) loadStack() (*stack.Stack, error) {
+	if err := g.elsewhere(); err != nil {
+		return nil, err
+	}
 	text, err := os.ReadFile(g.path(g.StackFile))
 	if os.IsNotExist(err) {
 		return nil, fmt.Errorf("cannot find the stack file %s; `appstack init` writes a first one, --stack names another", g.StackFile)
@@ -58,6 +61,22 @@ func (g *globals) loadStack() (*stack.Stack, error) {
 		return nil, err
 	}
 	return st, nil
+}
+
+// elsewhere is the error of somebody who is in a subdirectory of the repository: the
+// paths in a stack file count from its top.
+func (g *globals) elsewhere() error {
+	if filepath.IsAbs(g.StackFile) || !g.missing(g.StackFile) {
+		return nil
+	}
+	for dir := filepath.Dir(g.Dir); ; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(filepath.Join(dir, g.StackFile)); err == nil && info.Mode().IsRegular() {
+			return fmt.Errorf("cannot find the stack file %s here; there is one in %s: run this there", g.StackFile, dir)
+		}
+		if dir == filepath.Dir(dir) {
+			return nil
+		}
+	}
 }
 
 // tell writes diagnostics and returns an error if there is one among them.
