@@ -160,7 +160,7 @@ func (g *globals) run(ctx context.Context, name string, f *runFlags) error {
 	}
 	r := &app.Run{
 		Repository: from.repository, CloneURL: from.cloneURL(), Token: from.token, Pushed: g.pushed,
-		Source: app.Source{Dir: g.Dir}, Stack: g.StackFile, Keys: keys,
+		Source: app.Source{Dir: g.Dir}, Stack: g.relative(g.StackFile), Keys: keys,
 		Request:   resolve.Request{Command: name, Project: g.Project, Env: g.Env, Ref: f.ref, Credentials: len(keys) > 0},
 		Policy:    plan.Policy{AllowDestroy: f.allowDestroy, Adopt: f.adopt},
 		Overrides: overrides(f.allowIPConflicts), TrustOnFirstUse: f.trust, Parallel: f.parallel, Dump: f.dump,

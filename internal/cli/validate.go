@@ -133,6 +133,14 @@ func (g *globals) path(name string) string {
 	return filepath.Join(g.Dir, name)
 }
 
+// relative makes a path of the user's one that counts from the working directory.
+func (g *globals) relative(name string) string {
+	if rel, err := filepath.Rel(g.Dir, name); err == nil && filepath.IsAbs(name) {
+		return rel
+	}
+	return name
+}
+
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // plural writes a count with its noun.
