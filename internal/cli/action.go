@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,7 +124,11 @@ func (a *actionRun) debug(what string, took time.Duration) {
 
 // prepare makes the run that the inputs ask for.
 func (a *actionRun) prepare() (*app.Run, error) {
-	if a.in.Command == "destroy" && (!a.in.AllowDestroy || a.in.Env == "") {
+	req := resolve.Request{Command: a.in.Command, Project: a.in.Project, Env: a.in.Env, Ref: a.in.Ref}.WithDispatch(a.event)
+	switch {
+	case req.Command != "" && !slices.Contains(action.Commands, req.Command):
+		return nil, &app.UsageError{Text: fmt.Sprintf("the action has no command %q; it has %s", req.Command, strings.Join(action.Commands, ", "))}
+	case req.Command == "destroy" && (!a.in.AllowDestroy || req.Env == ""):
 		return nil, &app.UsageError{Text: "the command destroy needs the inputs `env` and `allow-destroy: true`: nobody is asked here"}
 	}
 	var keys []vault.Source
@@ -132,13 +137,14 @@ func (a *actionRun) prepare() (*app.Run, error) {
 	} else if a.in.OnMissingCredentials == "fail" {
 		return nil, &app.UsageError{Text: "the input age-key is empty, and on-missing-credentials is fail"}
 	}
+	req.Credentials = len(keys) > 0
 	source, err := a.source()
 	if err != nil {
 		return nil, err
 	}
 	r := &app.Run{
 		Source: source, Stack: a.in.Stack, Keys: keys, Event: a.event,
-		Request:   resolve.Request{Command: a.in.Command, Project: a.in.Project, Env: a.in.Env, Ref: a.in.Ref, Credentials: len(keys) > 0},
+		Request:   req,
 		Policy:    plan.Policy{AllowDestroy: a.in.AllowDestroy, Adopt: a.in.Adopt},
 		Overrides: overrides(a.in.AllowIPConflicts), Parallel: a.in.Parallel,
 		Holder: a.run.Repository + "/" + a.run.ID + "/" + a.run.Attempt, RunURL: a.run.URL(),

@@ -61,7 +61,7 @@ func (e *MissingError) Error() string {
 // Select decides which command is to run for which environments at which commit.
 // It fails with a [ForkError] or a [MissingError].
 func Select(st *stack.Stack, ev event.Event, req Request) (Selection, error) {
-	req = req.withDispatch(ev)
+	req = req.WithDispatch(ev)
 	envs, err := named(st.Envs, req.Project, req.Env)
 	if err != nil {
 		return Selection{}, err
@@ -76,9 +76,9 @@ func Select(st *stack.Stack, ev event.Event, req Request) (Selection, error) {
 	return s, nil
 }
 
-// withDispatch takes what the action's inputs leave open from the inputs of a
-// workflow_dispatch that have the same names.
-func (r Request) withDispatch(ev event.Event) Request {
+// WithDispatch takes what the action's inputs leave open from the inputs of a
+// workflow_dispatch that have the same names. [Select] does so, too.
+func (r Request) WithDispatch(ev event.Event) Request {
 	for name, field := range map[string]*string{"command": &r.Command, "project": &r.Project, "env": &r.Env, "ref": &r.Ref} {
 		if *field == "" {
 			*field = ev.Inputs[name]
