@@ -63,6 +63,11 @@ var syntaxHints = []struct{ message, hint string }{
 	{"alphabetic or numeric character", "text that starts with * or & needs quotes"},
 	{"incompatible YAML document", "remove the line; it is not needed"},
 	{"cannot start any token", "text that starts with @, ` or % needs quotes"},
+	{"expected ',' or", "within { } and [ ] text that contains one of , [ ] { } needs quotes; is each bracket closed by one of its kind?"},
+	{"expected node content", "text that starts with one of , [ ] { } needs quotes"},
+	{"comment or line break", "text that starts with > or | needs quotes"},
+	{"block sequence entries", "begin the list on a line of its own"},
+	{"expected '-' indicator", "check the indentation of this line, and for a bracket or quote too many"},
 	{"did not find expected key", "check the indentation of this line and of those above, and for quotes that are not closed"},
 	{"mapping values are not allowed", "quote text that contains \": \", and check that the indentation equals that of the keys above"},
 }
