@@ -77,6 +77,9 @@ func (p place) schedule(s string) {
 		return
 	}
 	if _, err := cron.ParseStandard(s); err != nil {
+		if len(fields) == 5 && strings.Contains(fields[4], "7") {
+			hint = "Sunday is 0 here: write 0, or 0,6 for the weekend"
+		}
 		p.fail(hint, "is %s, not a time in cron syntax", quote(s)).Detail = err.Error()
 	}
 }
