@@ -107,6 +107,8 @@ func (x *Proxmox) validateURL(p place) {
 		p.fail("write https://"+u.Host, "is not https; the token would travel in plain text")
 	case u.User != nil:
 		p.fail("log in with `token`", "can't contain a user")
+	case !portFits(u.Port()):
+		p.fail("the API's own is 8006", "has no port between 1 and 65535")
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		p.fail("write https://"+u.Host, "must end after host and port")
 	}
@@ -122,6 +124,12 @@ func (x *Proxmox) fingerprintHint() string {
 		return "this is a SHA-1 fingerprint; `pvenode cert info` prints the SHA-256 one"
 	}
 	return ""
+}
+
+// portFits reports whether s is a port, or nothing.
+func portFits(s string) bool {
+	_, ok := portNumber(s)
+	return ok || s == ""
 }
 
 // tokenHint says what a token lacks, without repeating it.
