@@ -60,7 +60,9 @@ func (r *Run) reach(ctx context.Context, targets []resolve.Target) (*reach, erro
 		options.Dialer = jump.DialContext
 	}
 	var err error
-	way.proxmox, err = pve.Dial(options)
+	if way.proxmox, err = pve.Dial(options); err != nil && way.jumped != nil {
+		_ = way.jumped.Close() // nothing is under way on it
+	}
 	return way, err
 }
 

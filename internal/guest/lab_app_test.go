@@ -14,6 +14,7 @@ import (
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
 	"github.com/org/appstack-action/internal/secret"
+	"github.com/org/appstack-action/templates"
 )
 
 func TestDatabase(t *testing.T) {
@@ -149,7 +150,7 @@ func TestSecretsStayOffCommandLines(t *testing.T) {
 	for _, sha := range []string{"aaa", "bbb", "ccc"} {
 		want.Release = &machine.Release{SHA: sha, Input: secret.New("canary-key")}
 		env := want.Files[envFile]
-		env.Content = secret.New("A=1\n" + plan.SecretMarker + "\nPW=canary-" + sha + "\n")
+		env.Content = secret.New("A=1\n" + templates.EnvMarker + "\nPW=canary-" + sha + "\n")
 		want.Files[envFile] = env
 		mustApply(t, c, want)
 		converged(t, c, want)

@@ -17,6 +17,7 @@ import (
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
 	"github.com/org/appstack-action/internal/secret"
+	"github.com/org/appstack-action/templates"
 	"github.com/org/appstack-action/internal/ssh"
 )
 
@@ -105,7 +106,7 @@ func file(mode uint32, owner, content string) machine.File {
 // base is what most guests are to be: it covers each kind of resource that needs
 // no package.
 func base(g *labtest.Guest) *machine.OS {
-	env := file(0o640, "appuser", "LOG=info\n"+plan.SecretMarker+"\nPW=\"canary-hunter2\"\n")
+	env := file(0o640, "appuser", "LOG=info\n"+templates.EnvMarker+"\nPW=\"canary-hunter2\"\n")
 	env.Sensitive = true
 	sudo := file(0o440, "root", "appuser ALL=(ALL:ALL) NOPASSWD: ALL\n")
 	sudo.Check = "visudo -cf"
