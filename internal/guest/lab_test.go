@@ -17,8 +17,8 @@ import (
 	"github.com/org/appstack-action/internal/machine"
 	"github.com/org/appstack-action/internal/plan"
 	"github.com/org/appstack-action/internal/secret"
-	"github.com/org/appstack-action/templates"
 	"github.com/org/appstack-action/internal/ssh"
+	"github.com/org/appstack-action/templates"
 )
 
 var lab labtest.Lab
