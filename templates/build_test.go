@@ -1,6 +1,7 @@
 package templates_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -143,6 +144,31 @@ func TestBuildWithoutStatus(t *testing.T) {
 	if out := s.deploy(4, s.commit("one", nil)); !strings.Contains(out, "web: exit status 137") {
 		t.Error("it does not say how it ended")
 	}
+}
+
+// A build is ended before the guest has no memory left, and nothing of it where swap is.
+func TestBuildTakesAllMemory(t *testing.T) {
+	t.Parallel()
+	meminfo := func(s *sandbox, available, swap int) string {
+		return fmt.Sprintf("printf 'MemTotal: 512000 kB\nMemAvailable: %d kB\nSwapTotal: 512000 kB\nSwapFree: %d kB\n' >%s.new; mv %[3]s.new %[3]s\n", available, swap, s.path("meminfo"))
+	}
+	watched := func(s *sandbox, sha string) (int, string) {
+		s.write("meminfo", "MemTotal: 512000 kB\nMemAvailable: 500000 kB\n")
+		return s.run([]string{"APPSTACK_MEMINFO=" + s.path("meminfo")}, sha)
+	}
+	s := newSandbox(t)
+	s.deploy(0, s.commit("one", nil))
+	full := s.commit("two", map[string]string{"build.sh": meminfo(s, 20_000, 1000) + "exec sleep 600"})
+	if got, out := watched(s, full); got != 4 || !strings.Contains(out, "web: out of memory: it was ended before") {
+		t.Errorf("a build that leaves no memory ends with %d, and nobody says why", got)
+	}
+	s.serves("one hello")
+	swaps := s.commit("three", map[string]string{"build.sh": meminfo(s, 20_000, 400_000) + "sleep 1; cp version built"})
+	if got, _ := watched(s, swaps); got != 0 {
+		t.Errorf("a build with swap left ends with %d", got)
+	}
+	s.serves("three hello")
+	s.clean()
 }
 
 // Builds that run when the run is killed are ended by the next.

@@ -28,6 +28,7 @@ CONF=${APPSTACK_CONF:-/etc/appstack/app.conf}
 LIB=${APPSTACK_LIB:-/usr/local/lib/appstack}
 RUN=${APPSTACK_RUN:-/run}
 UNITS=${APPSTACK_UNITS:-/etc/systemd/system}
+MEMINFO=${APPSTACK_MEMINFO:-/proc/meminfo}
 JOBS=${APPSTACK_JOBS:-/var/lib/appstack/jobs}
 
 usage() {

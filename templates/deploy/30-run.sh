@@ -10,6 +10,7 @@ margin='    ' # before each line of their output
 stop_steps() {
 	: >"$RUN/appstack-build.failed"
 	systemctl stop 'appstack-step.*' 2>/dev/null || :
+	rm -f "$short"
 }
 
 # in_release DIR COMMAND runs a shell command of the app in a directory of the
@@ -63,6 +64,12 @@ oom_kills() {
 # for want of memory.
 explain_failure() {
 	oom=''
+	if [ -e "$short" ]; then
+		oom=yes
+		why='out of memory: it was ended before the guest stood still; give the guest more memory or swap'
+		systemctl reset-failed "$STEP_UNIT" 2>/dev/null || :
+		return
+	fi
 	result=$(systemctl show --property=Result --value "$STEP_UNIT" 2>/dev/null || :)
 	case $result in
 	oom-kill)

@@ -14,6 +14,7 @@ for_each_part() {
 		build_side_by_side && return 0
 		[ -n "$oom" ] || return 1
 		say "$why; now one after the other"
+		rm -f "$short"
 		check_out
 		[ -z "$app_build" ] || in_release "$release" "$app_build" || return 1
 	fi
@@ -58,7 +59,7 @@ side_by_side() {
 	done
 	# shellcheck disable=SC2086 # names
 	set -- $builders
-	free=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
+	free=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' "$MEMINFO")
 	[ $# -gt 1 ] && [ "$(nproc)" -gt 1 ] && [ "${free:-0}" -ge $(($# * 262144)) ]
 }
 

@@ -73,7 +73,7 @@ obtain() {
 	fi
 	crash_here checked-out
 	begin build
-	for_each_part build || fail_release 4 "$why"
+	guarded for_each_part build || fail_release 4 "$why"
 	crash_here built
 	if [ -n "$check" ]; then
 		in_release "$release" "$check" || fail_release 4 "the check of the build: $why"
