@@ -205,12 +205,12 @@ func (w *matrixWorld) try(c chore, until time.Time) {
 		}
 		began := time.Now()
 		o, converged := w.crash(c, c.points[i:])
-		for range 3 { // a step that took longer for the scout
+		for range 3 { // a step that took longer for the scout, or parts of it that were struck first
 			if o.prefix() > 0 || c.points[i].delay == 0 {
 				break
 			}
 			c.points[i].delay /= 4
-			o, converged = w.crash(c, c.points[i:])
+			o, converged = w.crash(c, c.points[i:i+1])
 		}
 		fell := o.prefix()
 		c.tally.count(c.points[i:i+max(fell, 1)], fell, o.survived, converged)
