@@ -40,6 +40,8 @@ const (
 	slow = `setTimeout(() => console.log('built'), 3000)`
 	// hungry is a build that takes all the memory there is.
 	hungry = `const all = []; for (;;) all.push(Buffer.alloc(1 << 24, 1))`
+	// greedy takes it little by little.
+	greedy = `const all = []; setInterval(() => all.push(Buffer.alloc(1 << 23, 1)), 100)`
 )
 
 func guestFaults() []guestFault {
@@ -60,6 +62,7 @@ func guestFaults() []guestFault {
 		{name: "git server slow", git: gitserver.Fault{Delay: 5 * time.Second}, ends: []report.Reason{none}},
 		// Until the kernel kills the build, the guest may be too busy to answer.
 		{name: "out of memory", files: gitrepo.Files{"build.js": []byte(hungry)}, ends: []report.Reason{report.BuildFailed, report.Unreachable}, says: "memory"},
+		{name: "memory runs short", files: gitrepo.Files{"build.js": []byte(greedy)}, ends: []report.Reason{report.BuildFailed}, says: "ended before the guest stood still"},
 		{name: "sshd restarts", files: gitrepo.Files{"build.js": []byte(slow)}, during: "systemctl restart ssh", ends: []report.Reason{none}},
 		{name: "sshd drops the session", files: gitrepo.Files{"build.js": []byte(slow)}, during: "pkill -f '^sshd: root@notty'; systemctl restart ssh", ends: []report.Reason{none, report.Unreachable}},
 		{name: "reboot", files: gitrepo.Files{"build.js": []byte(slow)}, during: "systemctl reboot", down: true, ends: []report.Reason{report.Unreachable, report.BuildFailed}},

@@ -30,8 +30,8 @@ watch_memory() {
 	done
 }
 
-# memory_is_short tells whether a twentieth of the memory is left, or 64 MiB where that is
-# less, and of the swap no more.
+# memory_is_short tells whether less than a tenth of the memory is left (or 64 MiB, where
+# that is less), which is about what programs need of themselves there, and of the swap.
 memory_is_short() {
 	total=0 available='' swap=0 swap_free=0
 	while read -r key kib _; do
@@ -42,9 +42,9 @@ memory_is_short() {
 		SwapFree:) swap_free=$kib ;;
 		esac
 	done <"$MEMINFO"
-	reserve=$((total / 20))
+	reserve=$((total / 10))
 	[ "$reserve" -le 65536 ] || reserve=65536
-	[ "${available:-$total}" -lt "$reserve" ] && [ "$swap_free" -le $((swap / 20)) ]
+	[ "${available:-$total}" -lt "$reserve" ] && [ "$swap_free" -le $((swap / 10)) ]
 }
 
 # kill_builds asks nobody first: to start systemctl takes memory.
