@@ -49,7 +49,8 @@ var kinds = []struct {
 	{is[*resolve.MissingError], report.BadInput},
 	{is[*UsageError], report.BadInput},
 	{is[*TreeError], report.BadInput},
-	{is[*pve.LostError], report.Locked}, // ends the work's context, too
+	{is[*pve.LostError], report.Locked},         // ends the work's context, too
+	{is[*pve.ExpiredError], report.Unreachable}, // as does this
 	{func(err error) bool { return errors.Is(err, context.Canceled) }, report.WasCancelled},
 	{is[*pve.LockedError], report.Locked},
 	{is[*guest.BusyError], report.Locked},

@@ -77,6 +77,19 @@ func (e *LostError) Error() string {
 	return fmt.Sprintf("cannot go on with guest %d: %s took its lease over", e.VMID, e.By)
 }
 
+// ExpiredError says that the lease expired because Proxmox could not be reached to renew it.
+// Another run may have it by now.
+type ExpiredError struct {
+	VMID int
+	Err  error
+}
+
+func (e *ExpiredError) Error() string {
+	return fmt.Sprintf("cannot go on with guest %d: its lease expired: %v", e.VMID, e.Err)
+}
+
+func (e *ExpiredError) Unwrap() error { return e.Err }
+
 // Acquire takes the lease on a guest by compare-and-swap on its configuration's
 // digest. have is the guest as observed; where it is nil or not ours yet, its
 // creation or adoption with want will carry the claim.
@@ -189,23 +202,38 @@ func (l *Lease) Renew(ctx context.Context) error {
 }
 
 // Keep renews the lease until stop is called. The returned context ends when the
-// lease is lost; its cause is then a [LostError].
+// lease is lost or expires; its cause is then a [LostError] or an [ExpiredError].
 func (l *Lease) Keep(ctx context.Context) (held context.Context, stop func()) {
 	held, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for sleep(held, l.claim.TTL/3) == nil {
-			// What else may go wrong goes wrong again before the lease expires, or not.
-			if lost, ok := errors.AsType[*LostError](l.Renew(held)); ok {
+		expires := time.Now().Add(l.claim.TTL)
+		for sleep(held, max(time.Second, min(l.claim.TTL/3, time.Until(expires)))) == nil {
+			began := time.Now()
+			err := l.Renew(held)
+			lost, isLost := errors.AsType[*LostError](err)
+			switch {
+			case err == nil:
+				expires = began.Add(l.claim.TTL)
+			case isLost:
 				cancel(lost)
-			}
+			case outOfReach(err) && !time.Now().Before(expires):
+				cancel(&ExpiredError{l.guest.VMID, err})
+			} // while a task or a backup has the guest locked, nobody can take the lease over
 		}
 	}()
 	return held, func() {
 		cancel(nil)
 		<-done
 	}
+}
+
+// outOfReach tells whether Proxmox did not answer.
+func outOfReach(err error) bool {
+	_, unreachable := errors.AsType[*UnreachableError](err)
+	e := asError(err)
+	return unreachable || e != nil && e.Status == 0
 }
 
 // Release gives the lease back. One that was lost, or whose guest is gone, is no

@@ -251,6 +251,35 @@ func TestLeaseKept(t *testing.T) {
 	})
 }
 
+// A lease that cannot be renewed ends the work before anybody else may have it.
+func TestLeaseExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newBubbledLab(t)
+		c, have, want := leased(t, l)
+		lease, err := c.Acquire(t.Context(), have, want, claimOf("org/shop/1/1"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held, stop := lease.Keep(t.Context())
+		defer stop()
+		start, broken := time.Now(), errors.New("no route to host")
+		c.http.Transport.(*transport).base = cut{broken}
+		<-held.Done()
+		took := time.Since(start)
+		if _, ok := errors.AsType[*ExpiredError](context.Cause(held)); !ok || !errors.Is(context.Cause(held), broken) {
+			t.Errorf("the context ended with %v", context.Cause(held))
+		}
+		if ttl := lease.claim.TTL; took < ttl || took > ttl+grace {
+			t.Errorf("the context ended after %s", took)
+		}
+	})
+}
+
+// cut is a network that has no way.
+type cut struct{ err error }
+
+func (c cut) RoundTrip(*http.Request) (*http.Response, error) { return nil, c.err }
+
 // A person's edit in Proxmox's user interface at the same time loses nothing.
 func TestLeaseBesidePeople(t *testing.T) {
 	l := newLab(t)
