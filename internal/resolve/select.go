@@ -101,12 +101,20 @@ func (s *Selection) byEvent(ev event.Event, req Request) error {
 	case "schedule":
 		s.otherwise("plan")
 		s.Branch = ev.Branch // the default one: nobody chose it
-	default:
-		if req.Command == "" || req.Env == "" {
-			s.nothing("the event %q asks for nothing; give the inputs `command` and `env` to run for it", ev.Name)
-		}
+	case "deployment": // somebody chose its commit
+		s.other(ev, req)
+	default: // comments, other workflows' ends and the like: as a schedule
+		s.Branch = ev.Branch
+		s.other(ev, req)
 	}
 	return nil
+}
+
+// other is an event that says neither what to do nor where.
+func (s *Selection) other(ev event.Event, req Request) {
+	if req.Command == "" || req.Env == "" {
+		s.nothing("the event %q asks for nothing; give the inputs `command` and `env` to run for it", ev.Name)
+	}
 }
 
 func (s *Selection) push(ev event.Event, req Request) {

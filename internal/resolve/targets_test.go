@@ -112,6 +112,15 @@ projects:
 	if list.HasErrors() {
 		t.Fatal(list)
 	}
+	for _, name := range []string{"issue_comment", "workflow_run", "repository_dispatch"} {
+		sel, err := Select(st, event.Event{Name: name, Branch: "main", SHA: "m"}, Request{Command: "apply", Env: "dev"})
+		if err != nil || sel.Branch != "main" {
+			t.Errorf("a %s of the default branch is for environments of %q: %v", name, sel.Branch, err)
+		}
+	}
+	if sel, err := Select(st, event.Event{Name: "deployment", Branch: "main", SHA: "m"}, Request{Command: "apply", Env: "dev"}); err != nil || sel.Branch != "" {
+		t.Errorf("a deployment's commit is for environments of %q: %v", sel.Branch, err)
+	}
 	sel, err := Select(st, event.Event{Name: "schedule", Branch: "main", SHA: "m"}, Request{})
 	if err != nil {
 		t.Fatal(err)
