@@ -152,22 +152,26 @@ func TestBuildTakesAllMemory(t *testing.T) {
 	meminfo := func(s *sandbox, available, swap int) string {
 		return fmt.Sprintf("printf 'MemTotal: 512000 kB\nMemAvailable: %d kB\nSwapTotal: 512000 kB\nSwapFree: %d kB\n' >%s.new; mv %[3]s.new %[3]s\n", available, swap, s.path("meminfo"))
 	}
-	watched := func(s *sandbox, sha string) (int, string) {
-		s.write("meminfo", "MemTotal: 512000 kB\nMemAvailable: 500000 kB\n")
+	watched := func(s *sandbox, available int, sha string) (int, string) {
+		s.write("meminfo", fmt.Sprintf("MemTotal: 512000 kB\nMemAvailable: %d kB\n", available))
 		return s.run([]string{"APPSTACK_MEMINFO=" + s.path("meminfo")}, sha)
 	}
 	s := newSandbox(t)
 	s.deploy(0, s.commit("one", nil))
 	full := s.commit("two", map[string]string{"build.sh": meminfo(s, 20_000, 1000) + "exec sleep 600"})
-	if got, out := watched(s, full); got != 4 || !strings.Contains(out, "web: out of memory: it was ended before") {
+	if got, out := watched(s, 500_000, full); got != 4 || !strings.Contains(out, "web: out of memory: it was ended before") {
 		t.Errorf("a build that leaves no memory ends with %d, and nobody says why", got)
 	}
 	s.serves("one hello")
 	swaps := s.commit("three", map[string]string{"build.sh": meminfo(s, 20_000, 400_000) + "sleep 1; cp version built"})
-	if got, _ := watched(s, swaps); got != 0 {
+	if got, _ := watched(s, 500_000, swaps); got != 0 {
 		t.Errorf("a build with swap left ends with %d", got)
 	}
 	s.serves("three hello")
+	modest := s.commit("four", map[string]string{"build.sh": meminfo(s, 20_000, 0) + "sleep 1; cp version built"})
+	if got, _ := watched(s, 30_000, modest); got != 0 {
+		t.Errorf("a build that takes little where little is left ends with %d", got)
+	}
 	s.clean()
 }
 

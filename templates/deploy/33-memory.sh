@@ -21,19 +21,25 @@ guarded() {
 	return "$guarded_status"
 }
 
-# watch_memory ends builds when memory is short, for as long as the deploy runs.
+# watch_memory ends builds when memory is short, for as long as the deploy runs. What they
+# leave has to be a tenth of the memory or 64 MiB, about what programs need of themselves
+# there, but no more than half of what they found.
 watch_memory() {
+	read_memory
+	reserve=$((total / 10))
+	[ "$reserve" -le 65536 ] || reserve=65536
+	[ "$reserve" -le $((available / 2)) ] || reserve=$((available / 2))
 	while sleep 0.2 && kill -0 $$; do
-		memory_is_short || continue
+		read_memory
+		[ "$available" -lt "$reserve" ] && [ "$swap_free" -le $((swap / 10)) ] || continue
 		: >"$short"
 		kill_builds
 	done
 }
 
-# memory_is_short tells whether less than a tenth of the memory is left (or 64 MiB, where
-# that is less), which is about what programs need of themselves there, and of the swap.
-memory_is_short() {
-	total=0 available='' swap=0 swap_free=0
+# read_memory sets what there is of memory and swap in KiB, and what is left.
+read_memory() {
+	total=0 available=0 swap=0 swap_free=0
 	while read -r key kib _; do
 		case $key in
 		MemTotal:) total=$kib ;;
@@ -42,9 +48,6 @@ memory_is_short() {
 		SwapFree:) swap_free=$kib ;;
 		esac
 	done <"$MEMINFO"
-	reserve=$((total / 10))
-	[ "$reserve" -le 65536 ] || reserve=65536
-	[ "${available:-$total}" -lt "$reserve" ] && [ "$swap_free" -le $((swap / 10)) ]
 }
 
 # kill_builds asks nobody first: to start systemctl takes memory.
