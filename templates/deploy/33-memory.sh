@@ -31,9 +31,10 @@ watch_memory() {
 	[ "$reserve" -le $((available / 2)) ] || reserve=$((available / 2))
 	while sleep 0.2 && kill -0 $$; do
 		read_memory
-		[ "$available" -lt "$reserve" ] && [ "$swap_free" -le $((swap / 10)) ] || continue
-		: >"$short"
-		kill_builds
+		if [ "$available" -lt "$reserve" ] && [ "$swap_free" -le $((swap / 10)) ]; then
+			: >"$short"
+			kill_builds
+		fi
 	done
 }
 
