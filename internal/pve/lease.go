@@ -209,7 +209,7 @@ func (l *Lease) Keep(ctx context.Context) (held context.Context, stop func()) {
 	go func() {
 		defer close(done)
 		expires := time.Now().Add(l.claim.TTL)
-		for sleep(held, max(time.Second, min(l.claim.TTL/3, time.Until(expires)))) == nil {
+		for sleep(held, l.claim.pause(expires)) == nil {
 			began := time.Now()
 			err := l.Renew(held)
 			lost, isLost := errors.AsType[*LostError](err)
@@ -227,6 +227,14 @@ func (l *Lease) Keep(ctx context.Context) (held context.Context, stop func()) {
 		cancel(nil)
 		<-done
 	}
+}
+
+// pause is how long to wait with the next renewal: until the lease expires, if that is soon.
+func (c Claim) pause(expires time.Time) time.Duration {
+	if left := time.Until(expires); left > 0 {
+		return min(c.TTL/3, left)
+	}
+	return c.TTL / 3
 }
 
 // outOfReach tells whether Proxmox did not answer.

@@ -210,16 +210,23 @@ func TestLeaseCancelledWhileTaken(t *testing.T) {
 	}
 }
 
+// keeper is a client that has the lease on a guest.
+func keeper(t *testing.T, l *lab) (c *Client, have, want *machine.Guest, lease *Lease) {
+	t.Helper()
+	c, have, want = leased(t, l)
+	lease, err := c.Acquire(t.Context(), have, want, claimOf("org/shop/1/1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, have, want, lease
+}
+
 // Renewals go on beside writes, for as long as the run takes; and the lease's end ends
 // the context.
 func TestLeaseKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newBubbledLab(t)
-		c, have, want := leased(t, l)
-		lease, err := c.Acquire(t.Context(), have, want, claimOf("org/shop/1/1"), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c, have, want, lease := keeper(t, l)
 		held, stop := lease.Keep(t.Context())
 		defer stop()
 		c.times = defaultTiming()
@@ -254,12 +261,7 @@ func TestLeaseKept(t *testing.T) {
 // A lease that cannot be renewed ends the work before anybody else may have it.
 func TestLeaseExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newBubbledLab(t)
-		c, have, want := leased(t, l)
-		lease, err := c.Acquire(t.Context(), have, want, claimOf("org/shop/1/1"), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c, _, _, lease := keeper(t, newBubbledLab(t))
 		held, stop := lease.Keep(t.Context())
 		defer stop()
 		start, broken := time.Now(), errors.New("no route to host")
@@ -283,11 +285,7 @@ func (c cut) RoundTrip(*http.Request) (*http.Response, error) { return nil, c.er
 // A person's edit in Proxmox's user interface at the same time loses nothing.
 func TestLeaseBesidePeople(t *testing.T) {
 	l := newLab(t)
-	c, have, want := leased(t, l)
-	lease, err := c.Acquire(t.Context(), have, want, claimOf("org/shop/1/1"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, have, want, lease := keeper(t, l)
 	now, d, err := c.readOnce(t.Context(), have)
 	if err != nil {
 		t.Fatal(err)
