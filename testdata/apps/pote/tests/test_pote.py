@@ -31,10 +31,6 @@ class FetchTest(unittest.TestCase):
                 fetch.read(str(source))
 
 
-if __name__ == "__main__":
-    unittest.main()
-
-
 class ServerTest(unittest.TestCase):
     def test_a_kept_connection_does_not_hold_up_the_end(self):
         web.Handler.timeout = 60
@@ -54,3 +50,7 @@ class ServerTest(unittest.TestCase):
         loop.join()
         self.assertEqual(ask(), (404, "close"))
         server.server_close()  # waits for the connection's thread
+
+
+if __name__ == "__main__":
+    unittest.main()
