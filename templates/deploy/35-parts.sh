@@ -59,8 +59,8 @@ side_by_side() {
 	done
 	# shellcheck disable=SC2086 # names
 	set -- $builders
-	free=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' "$MEMINFO")
-	[ $# -gt 1 ] && [ "$(nproc)" -gt 1 ] && [ "${free:-0}" -ge $(($# * 262144)) ]
+	read_memory
+	[ $# -gt 1 ] && [ "$(nproc)" -gt 1 ] && [ "$available" -ge $(($# * 262144)) ]
 }
 
 # keeps_apart NAME DIR COMMAND tells whether nobody else builds in or around the

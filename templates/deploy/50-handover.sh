@@ -206,7 +206,7 @@ tell_slow_ends() {
 			$0 == "" { tell() }
 			END { tell() }' |
 		while read -r slow took; do
-			say "warning: $slow took $took s to end, and after 15 s it is killed. On SIGTERM a service should answer what it has begun, close its connections and end"
+			say "warning: $slow took $took s to end, by itself or killed. On SIGTERM a service should answer what it has begun, close its connections and end"
 		done
 }
 
