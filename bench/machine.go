@@ -73,8 +73,8 @@ func (b *bench) describe(ctx context.Context) error {
 }
 
 // together is how much all processors do at once over what one does alone. It is less than
-// their number where they are threads of one core, as most of a rented machine's are; then
-// what runs at the same time takes longer than their number lets one expect.
+// their number where they are threads of one core: then what runs at the same time takes
+// longer than their number lets one expect.
 func together() float64 {
 	var ratios []float64
 	for range 5 {
